@@ -1,0 +1,97 @@
+package db
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrNotFound says that there is no row of that id.
+var ErrNotFound = errors.New("not found")
+
+// Scan reads the columns of one row.
+type Scan func(dest ...any) error
+
+// Each reads every row and closes them.
+func Each(rows *sql.Rows, read func(Scan) error) error {
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := read(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// All reads every row into a list that is never nil.
+func All[T any](rows *sql.Rows, err error, read func(Scan) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	items := []T{}
+	return items, Each(rows, func(scan Scan) error {
+		item, err := read(scan)
+		items = append(items, item)
+		return err
+	})
+}
+
+// One reads a single row; ErrNotFound if there is none.
+func One[T any](row *sql.Row, read func(Scan) (T, error)) (T, error) {
+	item, err := read(row.Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return item, err
+}
+
+// Time is a moment as the database has it: microseconds since 1970, or NULL for
+// the zero time.
+type Time struct{ *time.Time }
+
+// Micros returns the column value of a time.
+func Micros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+// Scan implements sql.Scanner.
+func (t Time) Scan(value any) error {
+	switch v := value.(type) {
+	case nil:
+		*t.Time = time.Time{}
+	case int64:
+		*t.Time = time.UnixMicro(v).UTC()
+	default:
+		return fmt.Errorf("column of type %T holds no time in microseconds", value)
+	}
+	return nil
+}
+
+// JSON scans a JSON column into the value it points to.
+type JSON struct{ Into any }
+
+// Scan implements sql.Scanner.
+func (j JSON) Scan(value any) error {
+	switch v := value.(type) {
+	case nil:
+		return nil
+	case string:
+		return json.Unmarshal([]byte(v), j.Into)
+	case []byte:
+		return json.Unmarshal(v, j.Into)
+	default:
+		return fmt.Errorf("column of type %T holds no JSON", value)
+	}
+}
+
+// ToJSON returns the column value of v; also the one parameter through which
+// lists travel to json_each.
+func ToJSON(v any) (string, error) {
+	text, err := json.Marshal(v)
+	return string(text), err
+}

@@ -1,0 +1,55 @@
+// Package event is the append-only log of what happened. An entry is written in
+// the transaction of the change that it tells of, so neither can be without the
+// other, and is numbered in commit order. On SQLite the single writer is the
+// sequencer.
+package event
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"patrol/internal/platform/db"
+)
+
+//go:embed migrations
+var files embed.FS
+
+// Migrations are the tables of the log.
+var Migrations = db.Migrations{Room: "event", Files: files}
+
+// Event is one entry, named as CloudEvents names its attributes.
+type Event struct {
+	// ID is the sequence number; it grows in commit order, and may have gaps.
+	ID int64 `json:"id"`
+	// Type is a noun and what happened to it: "scan.completed".
+	Type string `json:"type"`
+	// Subject is the id of the noun.
+	Subject string          `json:"subject"`
+	Time    time.Time       `json:"time"`
+	Data    json.RawMessage `json:"data"`
+}
+
+// Append writes an event in the transaction of the change.
+func Append(ctx context.Context, tx *db.Tx, now time.Time, kind, subject string, data any) error {
+	text, err := db.ToJSON(data)
+	if err != nil {
+		return fmt.Errorf("encode event %s: %w", kind, err)
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO event (type, subject, time, data) VALUES ($1, $2, $3, $4)`,
+		kind, subject, now.UnixMicro(), text)
+	if err != nil {
+		return fmt.Errorf("append event %s: %w", kind, err)
+	}
+	return nil
+}
+
+// After returns up to limit events that follow a sequence number, in order.
+func After(ctx context.Context, q db.Querier, id int64, limit int) ([]Event, error) {
+	rows, err := q.QueryContext(ctx, `SELECT id, type, subject, time, data FROM event WHERE id > $1 ORDER BY id LIMIT $2`, id, limit)
+	return db.All(rows, err, func(scan db.Scan) (e Event, err error) {
+		return e, scan(&e.ID, &e.Type, &e.Subject, db.Time{Time: &e.Time}, db.JSON{Into: &e.Data})
+	})
+}

@@ -1,0 +1,69 @@
+package lease
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Signals wakes who waits for work, by topic. It only shortens waiting: every
+// waiter also looks by itself now and then, so a lost signal costs time alone.
+type Signals struct {
+	mu      sync.Mutex
+	waiters map[string]map[chan struct{}]struct{}
+}
+
+// NewSignals returns Signals without waiters.
+func NewSignals() *Signals {
+	return &Signals{waiters: make(map[string]map[chan struct{}]struct{})}
+}
+
+// Wake wakes every waiter of the topic.
+func (s *Signals) Wake(topic string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for waiter := range s.waiters[topic] {
+		select {
+		case waiter <- struct{}{}:
+		default: // it has not looked since it was last woken
+		}
+	}
+}
+
+// Wait returns a channel that receives when the topic is woken, and what ends
+// the waiting.
+func (s *Signals) Wait(topic string) (woken <-chan struct{}, stop func()) {
+	waiter := make(chan struct{}, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiters[topic] == nil {
+		s.waiters[topic] = make(map[chan struct{}]struct{})
+	}
+	s.waiters[topic][waiter] = struct{}{}
+	return waiter, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.waiters[topic], waiter)
+		if len(s.waiters[topic]) == 0 {
+			delete(s.waiters, topic)
+		}
+	}
+}
+
+// Loop calls step until the context ends: at once, when the topic is woken, and
+// when the time that step returned has passed.
+func (s *Signals) Loop(ctx context.Context, topic string, step func(context.Context) time.Duration) {
+	woken, stop := s.Wait(topic)
+	defer stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-woken:
+		case <-timer.C:
+		}
+		timer.Reset(step(ctx))
+	}
+}
