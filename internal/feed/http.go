@@ -1,0 +1,28 @@
+package feed
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"patrol/internal/platform/access"
+	"patrol/internal/platform/rest"
+)
+
+// Routes adds what people and scripts ask of the feed.
+func (s *Service) Routes(api huma.API) {
+	rest.Handle(api, access.Viewer, huma.Operation{
+		OperationID: "get-feed", Method: http.MethodGet, Path: "/api/v1/feed", Summary: "What is known, and how old it is", Tags: []string{"feed"},
+	}, func(ctx context.Context, _ *struct{}) (*rest.Body[Overview], error) {
+		return rest.JSON(s.Overview(ctx))
+	})
+	rest.Handle(api, access.Operator, huma.Operation{
+		OperationID: "update-feed", Method: http.MethodPost, Path: "/api/v1/feed/update", Summary: "Update the feed now", Tags: []string{"feed"},
+	}, func(ctx context.Context, _ *struct{}) (*rest.Body[Overview], error) {
+		if _, err := s.Update(ctx, nil); err != nil {
+			return nil, updateProblem(err)
+		}
+		return rest.JSON(s.Overview(ctx))
+	})
+}
