@@ -1,0 +1,114 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/google/osv-scalibr/extractor"
+	"github.com/google/osv-scalibr/extractor/filesystem"
+)
+
+// extractAll starts the workers that read the files of jobs into the inventory,
+// until jobs is closed. It returns a function that waits for them to end.
+func (in *inventory) extractAll(ctx context.Context, jobs <-chan job, timeout time.Duration) (wait func()) {
+	var running sync.WaitGroup
+	for range workers() {
+		running.Go(func() {
+			for j := range jobs {
+				in.extract(ctx, j, timeout)
+			}
+		})
+	}
+	return running.Wait
+}
+
+// extract reads one file in at most the given time. An extractor that neither
+// reads nor looks at its context cannot be stopped: it is left behind, and what
+// it finds is dropped.
+func (in *inventory) extract(ctx context.Context, j job, timeout time.Duration) {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	finished := make(chan []finding, 1)
+	go func() {
+		defer cancel()
+		defer j.file.Close()
+		finished <- in.read(limited, j)
+	}()
+	select {
+	case found := <-finished:
+		in.add(j.path, found)
+	case <-limited.Done():
+		select {
+		case found := <-finished: // both at once
+			in.add(j.path, found)
+		default:
+			if ctx.Err() == nil {
+				in.warn(j.path, fmt.Sprintf("not finished after %s: left out", timeout))
+			}
+		}
+	}
+}
+
+// finding is what one source says of one file.
+type finding struct {
+	source   *source
+	packages []*extractor.Package
+	err      error
+}
+
+func (in *inventory) read(ctx context.Context, j job) []finding {
+	if j.info.Size() > largeFile {
+		for _, s := range j.sources {
+			if s.limit != streamed {
+				in.large.Lock()
+				defer in.large.Unlock()
+				break
+			}
+		}
+	}
+	found := make([]finding, 0, len(j.sources))
+	for _, s := range j.sources {
+		f := finding{source: s}
+		f.packages, f.err = run(ctx, s.extractor, &filesystem.ScanInput{
+			FS: in.tree, Path: j.path, Info: j.info,
+			// To its size when opened, so a file that grows has an end.
+			Reader: io.NewSectionReader(cancellable{ctx, j.file}, 0, j.info.Size()),
+		})
+		found = append(found, f)
+	}
+	return found
+}
+
+// largeFile is the size in bytes from which files that are held in memory are
+// read one at a time.
+const largeFile = 2 * mib
+
+// run calls an extractor, and makes an error of a panic.
+func run(ctx context.Context, ex filesystem.Extractor, input *filesystem.ScanInput) (found []*extractor.Package, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("malformed: the extractor panicked: %v", p)
+		}
+	}()
+	inv, err := ex.Extract(ctx, input)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.New("not finished in time: the rest is left out")
+	}
+	return inv.Packages, err
+}
+
+// cancellable fails once the context is done, which ends whoever reads on.
+type cancellable struct {
+	ctx context.Context
+	r   io.ReaderAt
+}
+
+func (c cancellable) ReadAt(p []byte, off int64) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.ReadAt(p, off)
+}
