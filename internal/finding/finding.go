@@ -1,0 +1,103 @@
+// Package finding keeps what is known to be wrong with what is installed.
+//
+// A finding belongs to a component version and is the same wherever that version
+// stands. An occurrence is a finding on a node, known by (node, vulnerability,
+// ecosystem, package) and not by any version, so that when it was first seen
+// survives a patch that does not fix it.
+package finding
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"time"
+
+	"patrol/internal/match"
+	"patrol/internal/platform/db"
+	"patrol/internal/risk"
+	"patrol/internal/sbom"
+)
+
+//go:embed migrations
+var files embed.FS
+
+// Migrations are the tables of the room.
+var Migrations = db.Migrations{Room: "finding", Files: files}
+
+// Finding is a vulnerability in a component version.
+type Finding struct {
+	ID            int64    `json:"id,omitempty"`
+	Vulnerability string   `json:"vulnerability"`
+	Aliases       []string `json:"aliases"`
+	Advisories    []string `json:"advisories"`
+	Summary       string   `json:"summary"`
+	// Package is the component's package as the advisories name it: Debian's
+	// source. Components of one package share an occurrence.
+	Package   string         `json:"package"`
+	Component sbom.Component `json:"component"`
+	// Fixed are the versions that fix it, lowest first; empty where none is known.
+	Fixed    []string      `json:"fixed"`
+	Severity risk.Severity `json:"severity" enum:"malicious,critical,high,medium,low,unknown"`
+	CVSS     []risk.CVSS   `json:"cvss"`
+}
+
+// Revision is one immutable state of the feed.
+type Revision interface {
+	match.Knowledge
+	ID() string
+	Vulnerability(name string) (match.Vulnerability, bool, error)
+}
+
+// Describe joins what matching found with what the revision says of it. One
+// finding is returned for each component of the document.
+func Describe(rev Revision, doc *sbom.Document, result *match.Result) ([]Finding, error) {
+	described := []Finding{}
+	for _, c := range doc.Components {
+		for _, f := range result.Findings[c.Key()] {
+			v, err := vulnerability(rev, f.Vulnerability)
+			if err != nil {
+				return nil, err
+			}
+			a := risk.Assess(v)
+			described = append(described, Finding{
+				Vulnerability: v.Name, Aliases: list(v.Aliases), Advisories: list(f.Advisories), Summary: v.Summary,
+				Package: f.Package, Component: c, Fixed: list(f.Fixed), Severity: a.Severity, CVSS: a.CVSS,
+			})
+		}
+	}
+	return described, nil
+}
+
+func vulnerability(rev Revision, name string) (match.Vulnerability, error) {
+	v, ok, err := rev.Vulnerability(name)
+	if err == nil && !ok {
+		err = fmt.Errorf("feed revision %s names %s but does not hold it: run patrol feed update", rev.ID(), name)
+	}
+	return v, err
+}
+
+// list makes a nil list an empty one: arrays are never null.
+func list(items []string) []string {
+	if items == nil {
+		return []string{}
+	}
+	return items
+}
+
+// Documents gives the SBOM document of a digest: where each component stands is
+// told there and nowhere else.
+type Documents interface {
+	Document(ctx context.Context, digest string) (*sbom.Document, error)
+}
+
+// Service matches inventories and keeps occurrences.
+type Service struct {
+	db        *db.DB
+	documents Documents
+	now       func() time.Time
+}
+
+// NewService returns the room over a migrated database.
+func NewService(d *db.DB, documents Documents, now func() time.Time) *Service {
+	return &Service{db: d, documents: documents, now: now}
+}

@@ -1,0 +1,195 @@
+package finding
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"patrol/internal/match"
+	"patrol/internal/platform/db"
+	"patrol/internal/risk"
+	"patrol/internal/sbom"
+)
+
+// Unread is a component that could not be compared with the advisories of its
+// package.
+type Unread struct {
+	Ecosystem string `json:"ecosystem"`
+	Name      string `json:"name"`
+	Version   string `json:"version"`
+	Reason    string `json:"reason"`
+}
+
+// Match returns the id of the result of an inventory under a revision, matching
+// only if nobody has before. It may be repeated.
+func (s *Service) Match(ctx context.Context, inventory int64, ecosystems []string, rev Revision) (result int64, err error) {
+	row := s.db.Read().QueryRowContext(ctx, `SELECT result_id FROM result_of WHERE inventory_id = $1 AND revision = $2 AND engine = $3`,
+		inventory, rev.ID(), match.EngineVersion)
+	result, err = db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	if !errors.Is(err, db.ErrNotFound) {
+		return result, err
+	}
+	components, err := s.components(ctx, inventory)
+	if err != nil {
+		return 0, fmt.Errorf("read inventory %d: %w", inventory, err)
+	}
+	keys := make([]sbom.Key, 0, len(components))
+	for key := range components {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, sbom.Key.Compare)
+	matched, err := match.Inventory(rev, keys)
+	if err != nil {
+		return 0, err
+	}
+	rows, vulnerabilities, err := toRows(rev, matched, components)
+	if err != nil {
+		return 0, err
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := keepVulnerabilities(ctx, tx, vulnerabilities); err != nil {
+			return fmt.Errorf("keep vulnerabilities: %w", err)
+		}
+		ids, err := keepFindings(ctx, tx, rows)
+		if err != nil {
+			return fmt.Errorf("keep findings: %w", err)
+		}
+		result, err = keepResult(ctx, tx, ids, match.Uncovered(rev, ecosystems), unread(matched))
+		if err != nil {
+			return fmt.Errorf("keep result: %w", err)
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO result_of (inventory_id, revision, engine, result_id) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (inventory_id, revision, engine) DO NOTHING`, inventory, rev.ID(), match.EngineVersion, result)
+		return err
+	})
+	return result, err
+}
+
+func (s *Service) components(ctx context.Context, inventory int64) (map[sbom.Key]int64, error) {
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT c.id, c.ecosystem, c.name, c.version, c.source_name, c.source_version
+		FROM inventory_component AS i JOIN component AS c ON c.id = i.component_id WHERE i.inventory_id = $1`, inventory)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[sbom.Key]int64)
+	return found, db.Each(rows, func(scan db.Scan) error {
+		var id int64
+		var k sbom.Key
+		err := scan(&id, &k.Ecosystem, &k.Name, &k.Version, &k.SourceName, &k.SourceVersion)
+		found[k] = id
+		return err
+	})
+}
+
+// row is a finding on its way into the database as one element of a JSON list.
+type row struct {
+	Component     int64    `json:"component"`
+	Vulnerability string   `json:"vulnerability"`
+	Ecosystem     string   `json:"ecosystem"`
+	Package       string   `json:"package"`
+	Fixed         []string `json:"fixed"`
+	Advisories    []string `json:"advisories"`
+}
+
+func toRows(rev Revision, matched *match.Result, components map[sbom.Key]int64) ([]row, []match.Vulnerability, error) {
+	rows := []row{}
+	known := make(map[string]bool)
+	vulnerabilities := []match.Vulnerability{}
+	for key, findings := range matched.Findings {
+		for _, f := range findings {
+			rows = append(rows, row{components[key], f.Vulnerability, f.Ecosystem, f.Package, list(f.Fixed), list(f.Advisories)})
+			if known[f.Vulnerability] {
+				continue
+			}
+			known[f.Vulnerability] = true
+			v, err := vulnerability(rev, f.Vulnerability)
+			if err != nil {
+				return nil, nil, err
+			}
+			vulnerabilities = append(vulnerabilities, v)
+		}
+	}
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Vulnerability, b.Vulnerability))
+	})
+	slices.SortFunc(vulnerabilities, func(a, b match.Vulnerability) int { return cmp.Compare(a.Name, b.Name) })
+	return rows, vulnerabilities, nil
+}
+
+func keepVulnerabilities(ctx context.Context, tx *db.Tx, vulnerabilities []match.Vulnerability) error {
+	type column struct {
+		Name     string        `json:"name"`
+		Aliases  []string      `json:"aliases"`
+		Summary  string        `json:"summary"`
+		Severity risk.Severity `json:"severity"`
+		Rank     int           `json:"rank"`
+		CVSS     []risk.CVSS   `json:"cvss"`
+	}
+	columns := make([]column, len(vulnerabilities))
+	for i, v := range vulnerabilities {
+		a := risk.Assess(v)
+		columns[i] = column{v.Name, list(v.Aliases), v.Summary, a.Severity, a.Severity.Rank(), a.CVSS}
+	}
+	text, err := db.ToJSON(columns)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO vulnerability (name, aliases, summary, severity, rank, cvss)
+		SELECT value->>'name', value->>'aliases', value->>'summary', value->>'severity', CAST(value->>'rank' AS BIGINT), value->>'cvss'
+		FROM json_each($1) AS j WHERE TRUE
+		ON CONFLICT (name) DO UPDATE SET aliases = excluded.aliases, summary = excluded.summary,
+			severity = excluded.severity, rank = excluded.rank, cvss = excluded.cvss`, text)
+	return err
+}
+
+// keepFindings returns the ids of the findings, new and known, sorted.
+func keepFindings(ctx context.Context, tx *db.Tx, findings []row) ([]int64, error) {
+	text, err := db.ToJSON(findings)
+	if err != nil {
+		return nil, err
+	}
+	const source = `SELECT CAST(value->>'component' AS BIGINT) AS component_id, v.id AS vulnerability_id, value->>'ecosystem' AS ecosystem,
+		value->>'package' AS package, value->>'fixed' AS fixed, value->>'advisories' AS advisories
+		FROM json_each($1) AS j JOIN vulnerability AS v ON v.name = value->>'vulnerability'`
+	_, err = tx.ExecContext(ctx, `INSERT INTO finding (component_id, vulnerability_id, ecosystem, package, fixed, advisories) `+source+` WHERE TRUE
+		ON CONFLICT (component_id, vulnerability_id, package, fixed, advisories) DO NOTHING`, text)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT f.id FROM (`+source+`) AS s JOIN finding AS f
+		ON f.component_id = s.component_id AND f.vulnerability_id = s.vulnerability_id AND f.package = s.package
+		AND f.fixed = s.fixed AND f.advisories = s.advisories ORDER BY f.id`, text)
+	return db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+}
+
+func keepResult(ctx context.Context, tx *db.Tx, findings []int64, uncovered []match.NotAssessed, unread []Unread) (id int64, err error) {
+	content := make([]string, 3)
+	for i, part := range []any{findings, uncovered, unread} {
+		if content[i], err = db.ToJSON(part); err != nil {
+			return 0, err
+		}
+	}
+	sum := sha256.Sum256([]byte(content[0] + content[1] + content[2]))
+	digest := "sha256:" + hex.EncodeToString(sum[:])
+	err = tx.QueryRowContext(ctx, `INSERT INTO result (digest, uncovered, unread) VALUES ($1, $2, $3)
+		ON CONFLICT (digest) DO UPDATE SET digest = excluded.digest RETURNING id`, digest, content[1], content[2]).Scan(&id)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO result_finding (result_id, finding_id)
+		SELECT CAST($2 AS BIGINT), CAST(value AS BIGINT) FROM json_each($1) AS j WHERE TRUE
+		ON CONFLICT (result_id, finding_id) DO NOTHING`, content[0], id)
+	return id, err
+}
+
+func unread(matched *match.Result) []Unread {
+	found := []Unread{}
+	for _, u := range matched.Unread {
+		found = append(found, Unread{u.Component.Ecosystem, u.Component.Name, u.Component.Version, u.Err.Error()})
+	}
+	return found
+}

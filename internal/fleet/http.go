@@ -1,0 +1,120 @@
+package fleet
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"patrol/internal/platform/access"
+	"patrol/internal/platform/problem"
+	"patrol/internal/platform/rest"
+	"patrol/internal/sbom"
+	"patrol/internal/wire"
+)
+
+// Routes adds what people and scripts ask of nodes.
+func (s *Service) Routes(api huma.API) {
+	rest.Handle(api, access.Viewer, huma.Operation{
+		OperationID: "list-nodes", Method: http.MethodGet, Path: "/api/v1/nodes", Summary: "List nodes", Tags: []string{"nodes"},
+	}, func(ctx context.Context, in *struct {
+		Query
+		rest.Paging
+	},
+	) (*rest.Body[rest.Page[Node]], error) {
+		return rest.JSON(s.List(ctx, in.Query, in.Paging))
+	})
+	rest.Handle(api, access.Viewer, huma.Operation{
+		OperationID: "get-node", Method: http.MethodGet, Path: "/api/v1/nodes/{id}", Summary: "Get a node", Tags: []string{"nodes"},
+	}, func(ctx context.Context, in *rest.ID) (*rest.Body[Node], error) {
+		return rest.JSON(s.Get(ctx, in.ID))
+	})
+	rest.Handle(api, access.Viewer, huma.Operation{
+		OperationID: "get-sbom", Method: http.MethodGet, Path: "/api/v1/sboms/{id}", Summary: "Get an SBOM by its document digest", Tags: []string{"sboms"},
+	}, func(ctx context.Context, in *rest.ID) (*rest.Body[*sbom.Document], error) {
+		return rest.JSON(s.Document(ctx, in.ID))
+	})
+}
+
+// Wire adds what agents ask.
+func (s *Service) Wire(mux *http.ServeMux) {
+	mux.HandleFunc("POST /wire/v1/register", wire.Handle("enrolment",
+		func(r *http.Request, in wire.RegisterRequest) (wire.RegisterResponse, error) {
+			return s.Register(r.Context(), in)
+		}))
+	mux.HandleFunc("POST /wire/v1/heartbeat", wire.Handle("agent",
+		func(r *http.Request, in wire.Facts) (wire.HeartbeatResponse, error) {
+			out := wire.HeartbeatResponse{Seconds: int(HeartbeatInterval / time.Second)}
+			return out, s.Heartbeat(r.Context(), access.From(r.Context()).Node, in)
+		}))
+	mux.HandleFunc("PUT /wire/v1/sboms/{digest}", s.receive)
+	mux.HandleFunc("GET /wire/v1/stream", s.stream)
+}
+
+// receive takes a gzipped document.
+func (s *Service) receive(w http.ResponseWriter, r *http.Request) {
+	if !wire.Allow(w, r, "agent") {
+		return
+	}
+	encoded, err := inflate(http.MaxBytesReader(w, r.Body, wire.DocumentLimit))
+	if err == nil {
+		err = s.Put(r.Context(), r.PathValue("digest"), encoded)
+	}
+	if err != nil {
+		wire.Fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// inflate reads a gzip stream whole, up to the limit of a document.
+func inflate(body io.Reader) ([]byte, error) {
+	packed, err := gzip.NewReader(body)
+	if err != nil {
+		return nil, problem.Invalid("body", "is not gzip: %v", err)
+	}
+	encoded, err := io.ReadAll(io.LimitReader(packed, wire.DocumentLimit+1))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large), len(encoded) > wire.DocumentLimit:
+		return nil, problem.TooLarge("an SBOM document may have %d MiB", wire.DocumentLimit>>20)
+	case err != nil:
+		return nil, problem.Invalid("body", "ends early or is damaged: %v", err)
+	}
+	return encoded, nil
+}
+
+// stream tells the agent whenever there may be something to claim.
+func (s *Service) stream(w http.ResponseWriter, r *http.Request) {
+	if !wire.Allow(w, r, "agent") {
+		return
+	}
+	woken, stop := s.signals.Wait(CommandTopic(access.From(r.Context()).Node))
+	defer stop()
+	ping := time.NewTicker(wire.PingInterval)
+	defer ping.Stop()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	out := http.NewResponseController(w)
+	say := func(line string) bool {
+		// A reader that takes nothing for so long is gone.
+		_ = out.SetWriteDeadline(time.Now().Add(wire.PingInterval))
+		_, err := io.WriteString(w, line+"\n\n")
+		return err == nil && out.Flush() == nil
+	}
+	// What was asked before the agent listened is claimed now.
+	for ok := say("event: wake"); ok; {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-woken:
+			ok = say("event: wake")
+		case <-ping.C:
+			ok = say(": ping")
+		}
+	}
+}

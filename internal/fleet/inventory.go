@@ -1,0 +1,164 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/problem"
+	"patrol/internal/sbom"
+	"patrol/internal/wire"
+)
+
+// Inventory is what matters of a document to matching.
+type Inventory struct {
+	ID         int64
+	Digest     string
+	Ecosystems []string
+}
+
+// SBOM is a document that the console has.
+type SBOM struct {
+	ID        int64
+	Digest    string
+	Inventory Inventory
+}
+
+// Lookup returns the document of that digest; false if the console lacks it.
+func (s *Service) Lookup(ctx context.Context, digest string) (SBOM, bool, error) {
+	row := s.db.Read().QueryRowContext(ctx, `SELECT b.id, b.digest, i.id, i.digest, i.ecosystems
+		FROM sbom AS b JOIN inventory AS i ON i.id = b.inventory_id WHERE b.digest = $1`, digest)
+	found, err := db.One(row, func(scan db.Scan) (b SBOM, err error) {
+		return b, scan(&b.ID, &b.Digest, &b.Inventory.ID, &b.Inventory.Digest, db.JSON{Into: &b.Inventory.Ecosystems})
+	})
+	if errors.Is(err, db.ErrNotFound) {
+		return SBOM{}, false, nil
+	}
+	return found, err == nil, err
+}
+
+// Put keeps a document under the digest that its sender announced, and refuses
+// one whose bytes have another. Keeping it twice changes nothing.
+func (s *Service) Put(ctx context.Context, digest string, encoded []byte) error {
+	if have := sbom.Digest(encoded); have != digest {
+		return problem.Invalid("digest", "the document's bytes have the digest %s, not %s", have, digest)
+	}
+	doc, err := sbom.Decode(encoded)
+	if err != nil {
+		return problem.Invalid("document", "%v", err)
+	}
+	packed, err := pack(encoded)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		inventory, err := keepInventory(ctx, tx, doc)
+		if err != nil {
+			return fmt.Errorf("keep inventory: %w", err)
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO sbom (digest, inventory_id, created_at, document) VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO NOTHING`,
+			digest, inventory, s.now().UnixMicro(), packed)
+		if err != nil {
+			return fmt.Errorf("keep SBOM %s: %w", digest, err)
+		}
+		return nil
+	})
+}
+
+func keepInventory(ctx context.Context, tx *db.Tx, doc *sbom.Document) (int64, error) {
+	keys := doc.Inventory()
+	digest := sbom.InventoryDigest(keys)
+	var id int64
+	row := tx.QueryRowContext(ctx, `SELECT id FROM inventory WHERE digest = $1`, digest)
+	id, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	if !errors.Is(err, db.ErrNotFound) {
+		return id, err
+	}
+	ecosystems, err := db.ToJSON(sbom.Ecosystems(keys))
+	if err != nil {
+		return 0, err
+	}
+	err = tx.QueryRowContext(ctx, `INSERT INTO inventory (digest, ecosystems, components) VALUES ($1, $2, $3) RETURNING id`,
+		digest, ecosystems, len(keys)).Scan(&id)
+	if err != nil {
+		return 0, err
+	}
+	return id, keepComponents(ctx, tx, id, doc)
+}
+
+// keepComponents writes the components as one JSON parameter, in key order.
+func keepComponents(ctx context.Context, tx *db.Tx, inventory int64, doc *sbom.Document) error {
+	list := make([][6]string, len(doc.Components))
+	for i, c := range doc.Components {
+		list[i] = [6]string{c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL}
+	}
+	text, err := db.ToJSON(list)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO component (ecosystem, name, version, source_name, source_version, purl)
+		SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each($1) AS j WHERE TRUE
+		ON CONFLICT (ecosystem, name, version, source_name, source_version) DO NOTHING`, text)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO inventory_component (inventory_id, component_id)
+		SELECT DISTINCT CAST($2 AS BIGINT), c.id FROM json_each($1) AS j JOIN component AS c
+		  ON c.ecosystem = value->>0 AND c.name = value->>1 AND c.version = value->>2 AND c.source_name = value->>3 AND c.source_version = value->>4`,
+		text, inventory)
+	return err
+}
+
+// Installed notes that this is what the node has now.
+func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM) error {
+	_, err := tx.ExecContext(ctx, `UPDATE node SET sbom_id = $2 WHERE id = $1`, node, b.ID)
+	if err != nil {
+		return fmt.Errorf("note what is installed on node %s: %w", node, err)
+	}
+	return nil
+}
+
+// Document returns a document that the console has.
+func (s *Service) Document(ctx context.Context, digest string) (*sbom.Document, error) {
+	row := s.db.Read().QueryRowContext(ctx, `SELECT document FROM sbom WHERE digest = $1`, digest)
+	packed, err := db.One(row, func(scan db.Scan) (b []byte, err error) { return b, scan(&b) })
+	if errors.Is(err, db.ErrNotFound) {
+		return nil, problem.NotFound("SBOM", digest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := unpack(packed)
+	if err != nil {
+		return nil, fmt.Errorf("read SBOM %s: %w", digest, err)
+	}
+	return sbom.Decode(encoded)
+}
+
+// Ecosystems returns every ecosystem that is installed somewhere, sorted.
+func (s *Service) Ecosystems(ctx context.Context) ([]string, error) {
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT DISTINCT e.value FROM node AS n
+		JOIN sbom AS b ON b.id = n.sbom_id JOIN inventory AS i ON i.id = b.inventory_id, json_each(i.ecosystems) AS e ORDER BY 1`)
+	return db.All(rows, err, func(scan db.Scan) (name string, err error) { return name, scan(&name) })
+}
+
+func pack(encoded []byte) ([]byte, error) {
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = w.Close() }()
+	return w.EncodeAll(encoded, nil), nil
+}
+
+func unpack(packed []byte) ([]byte, error) {
+	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(wire.DocumentLimit))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return r.DecodeAll(packed, nil)
+}

@@ -1,0 +1,141 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"patrol/internal/match"
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/event"
+	"patrol/internal/platform/problem"
+	"patrol/internal/platform/rest"
+	"patrol/internal/wire"
+)
+
+// Register gives an agent its node and a credential for it. The same key gives
+// the same node, with a new credential.
+func (s *Service) Register(ctx context.Context, in wire.RegisterRequest) (out wire.RegisterResponse, err error) {
+	if in.Facts.Protocol != wire.Version {
+		return out, problem.Conflict("this console speaks protocol %d and the agent %d: install the console's version of patrol", wire.Version, in.Facts.Protocol)
+	}
+	if len(in.Key) < 16 || in.Facts.Name == "" {
+		return out, problem.Invalid("key", "a key of 16 characters or more and facts.name are needed")
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		now := s.now()
+		err := tx.QueryRowContext(ctx, `INSERT INTO node (id, enrolment_key, kind, name, machine_id, distribution, architecture, kernel, agent, labels, first_seen, last_seen)
+			VALUES ($1, $2, $3, $4, '', '{}', '', '', '', '{}', $5, $5)
+			ON CONFLICT (enrolment_key) DO UPDATE SET last_seen = excluded.last_seen RETURNING id`,
+			newID(), in.Key, Host, in.Facts.Name, now.UnixMicro()).Scan(&out.Node)
+		if err != nil {
+			return fmt.Errorf("register node %s: %w", in.Facts.Name, err)
+		}
+		if err := s.seen(ctx, tx, out.Node, in.Facts); err != nil {
+			return err
+		}
+		issued, err := s.auth.IssueAgent(ctx, tx, out.Node, in.Facts.Name)
+		out.Credential = issued.Token
+		if err != nil {
+			return err
+		}
+		return event.Append(ctx, tx, now, "node.registered", out.Node, map[string]any{"name": in.Facts.Name, "kind": Host})
+	})
+	return out, err
+}
+
+// Heartbeat notes that the node is there, and what its agent says of it.
+func (s *Service) Heartbeat(ctx context.Context, node string, facts wire.Facts) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error { return s.seen(ctx, tx, node, facts) })
+}
+
+func (s *Service) seen(ctx context.Context, tx *db.Tx, node string, f wire.Facts) error {
+	distribution, err := db.ToJSON(f.Distribution)
+	if err != nil {
+		return err
+	}
+	if f.Labels == nil {
+		f.Labels = map[string]string{}
+	}
+	labels, err := db.ToJSON(f.Labels)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE node SET name = $2, machine_id = $3, distribution = $4, architecture = $5, kernel = $6, agent = $7, labels = $8, last_seen = $9 WHERE id = $1`,
+		node, f.Name, f.MachineID, distribution, f.Architecture, f.Kernel, f.Agent, labels, s.now().UnixMicro())
+	if err != nil {
+		return fmt.Errorf("note heartbeat of node %s: %w", node, err)
+	}
+	return nil
+}
+
+// Query says which nodes a list holds; empty fields hold for all.
+type Query struct {
+	Kind  string `query:"kind" enum:"host,container,image,cluster"`
+	State string `query:"state" enum:"active,inactive"`
+}
+
+// List returns nodes in the order in which they were first seen.
+func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[Node], error) {
+	var after string
+	if err := p.Decode(&after); err != nil {
+		return rest.Page[Node]{}, err
+	}
+	alive := s.now().Add(-3 * HeartbeatInterval).UnixMicro()
+	rows, err := s.db.Read().QueryContext(ctx, selectNodes+`
+		WHERE n.id > $1 AND ($2 = '' OR n.kind = $2)
+		  AND ($3 = '' OR (CASE WHEN n.last_seen >= $4 THEN 'active' ELSE 'inactive' END) = $3)
+		ORDER BY n.id LIMIT $5`, after, q.Kind, q.State, alive, p.Limit+1)
+	items, err := db.All(rows, err, s.readNode)
+	if err != nil {
+		return rest.Page[Node]{}, fmt.Errorf("list nodes: %w", err)
+	}
+	return rest.NewPage(items, p.Limit, func(n Node) any { return n.ID })
+}
+
+// Get returns one node.
+func (s *Service) Get(ctx context.Context, id string) (Node, error) {
+	node, err := db.One(s.db.Read().QueryRowContext(ctx, selectNodes+` WHERE n.id = $1`, id), s.readNode)
+	if err == db.ErrNotFound {
+		return node, problem.NotFound("node", id)
+	}
+	return node, err
+}
+
+// selectNodes reads what other rooms write of a node (its scans and occurrences):
+// reading may join, writing never crosses rooms.
+const selectNodes = `SELECT n.id, n.kind, n.name, n.machine_id, n.distribution, n.architecture, n.kernel, n.agent, n.labels, n.first_seen, n.last_seen,
+	last.id, last.state, last.finished_at,
+	(SELECT json_group_object(severity, amount) FROM (
+		SELECT v.severity AS severity, count(*) AS amount
+		FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id
+		WHERE o.node_id = n.id AND o.resolved_at IS NULL GROUP BY v.severity)),
+	i.ecosystems, r.uncovered
+	FROM node AS n
+	LEFT JOIN scan AS last ON last.id = (SELECT max(id) FROM scan WHERE node_id = n.id)
+	LEFT JOIN sbom AS b ON b.id = n.sbom_id
+	LEFT JOIN inventory AS i ON i.id = b.inventory_id
+	LEFT JOIN result AS r ON r.id = (SELECT result_id FROM scan WHERE node_id = n.id AND state = 'complete' ORDER BY id DESC LIMIT 1)`
+
+func (s *Service) readNode(scan db.Scan) (Node, error) {
+	n := Node{NotAssessed: []match.NotAssessed{}}
+	var last struct {
+		id, state *string
+		finished  time.Time
+	}
+	var ecosystems []string
+	err := scan(&n.ID, &n.Kind, &n.Name, &n.MachineID, db.JSON{Into: &n.Distribution}, &n.Architecture, &n.Kernel, &n.AgentVersion,
+		db.JSON{Into: &n.Labels}, db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen},
+		&last.id, &last.state, db.Time{Time: &last.finished},
+		db.JSON{Into: &n.Counts}, db.JSON{Into: &ecosystems}, db.JSON{Into: &n.NotAssessed})
+	if err != nil {
+		return n, err
+	}
+	now := s.now()
+	n.State = state(n.LastSeen, now)
+	if last.id != nil {
+		n.LastScan = &LastScan{ID: *last.id, State: *last.state, FinishedAt: last.finished}
+	}
+	n.NotAssessed = append(n.NotAssessed, match.Unsupported(ecosystems, now)...)
+	return n, nil
+}

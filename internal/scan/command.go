@@ -1,0 +1,151 @@
+package scan
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"patrol/internal/collect"
+	"patrol/internal/platform/access"
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/lease"
+	"patrol/internal/platform/problem"
+	"patrol/internal/wire"
+)
+
+// Claim leases a node's next command to its agent; none if there is nothing to
+// do. A command that has been begun too often fails, and its scan with it.
+func (s *Service) Claim(ctx context.Context, node string) (out wire.ClaimResponse, err error) {
+	out.Commands = []wire.Command{}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		claims, err := commands.Claim(ctx, tx, s.now(), 1, "node_id = $6", node)
+		if err != nil {
+			return err
+		}
+		if len(claims) == 0 {
+			out.RetrySeconds, err = s.retrySeconds(ctx, tx, node)
+			return err
+		}
+		command, err := s.begin(ctx, tx, claims[0])
+		if command.ID != "" {
+			out.Commands = append(out.Commands, command)
+		}
+		return err
+	})
+	return out, err
+}
+
+// begin moves a claimed command's scan to collecting, or fails it; the command is
+// zero then.
+func (s *Service) begin(ctx context.Context, tx *db.Tx, claim lease.Claim) (wire.Command, error) {
+	var scan string
+	if err := tx.QueryRowContext(ctx, `SELECT scan_id FROM command WHERE id = $1`, claim.ID).Scan(&scan); err != nil {
+		return wire.Command{}, err
+	}
+	if claim.Attempt > attempts {
+		_, err := s.end(ctx, tx, scan, Failed, fmt.Sprintf("the agent began it %d times and never finished: see its log on the machine", attempts))
+		return wire.Command{}, err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE scan SET state = $2, started_at = COALESCE(started_at, $3) WHERE id = $1`,
+		scan, Collecting, s.now().UnixMicro())
+	if err != nil {
+		return wire.Command{}, fmt.Errorf("begin scan %s: %w", scan, err)
+	}
+	return wire.Command{
+		ID: claim.ID, LeaseID: claim.LeaseID, LeaseSeconds: int(lease.Duration / time.Second), Kind: "scan", Scan: scan,
+	}, nil
+}
+
+// retrySeconds is when the first lease on a command of the node ends; zero if
+// there is none.
+func (s *Service) retrySeconds(ctx context.Context, tx *db.Tx, node string) (int, error) {
+	var until time.Time
+	err := tx.QueryRowContext(ctx, `SELECT min(lease_until) FROM command WHERE node_id = $1 AND state = 'open'`, node).Scan(db.Time{Time: &until})
+	if err != nil || until.IsZero() {
+		return 0, err
+	}
+	return max(1, int(until.Sub(s.now()).Seconds())+1), nil
+}
+
+// Extend keeps a command for the agent that works on it.
+func (s *Service) Extend(ctx context.Context, node, id string, in wire.ExtendRequest) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := owned(ctx, tx, node, id); err != nil {
+			return err
+		}
+		return commands.Extend(ctx, tx, lease.Claim{ID: id, LeaseID: in.LeaseID}, s.now())
+	})
+}
+
+// Finish takes what the agent collected. If the console lacks the document it
+// says so and changes nothing: the agent sends it and finishes again. To finish
+// what this lease has finished already is fine: the first answer was lost.
+func (s *Service) Finish(ctx context.Context, node, id string, in wire.FinishRequest) (wire.FinishResponse, error) {
+	var document int64
+	if in.Error == "" {
+		found, ok, err := s.fleet.Lookup(ctx, in.DocumentDigest)
+		if err != nil || !ok {
+			return wire.FinishResponse{Send: !ok}, err
+		}
+		document = found.ID
+	}
+	warnings, err := db.ToJSON(append([]collect.Warning{}, in.Warnings...)) // [], never null
+	if err != nil {
+		return wire.FinishResponse{}, err
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := owned(ctx, tx, node, id); err != nil {
+			return err
+		}
+		var scan, state, holder string
+		err := tx.QueryRowContext(ctx, `SELECT scan_id, state, COALESCE(lease_id, '') FROM command WHERE id = $1`, id).Scan(&scan, &state, &holder)
+		if err != nil {
+			return err
+		}
+		if state == "done" && holder == in.LeaseID {
+			return nil
+		}
+		if err := commands.Finish(ctx, tx, lease.Claim{ID: id, LeaseID: in.LeaseID}, "done"); err != nil {
+			return err
+		}
+		if in.Error != "" {
+			_, err := s.end(ctx, tx, scan, Failed, in.Error)
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE scan SET state = $2, sbom_id = $3, warnings = $4, due_at = $5 WHERE id = $1`,
+			scan, Matching, document, warnings, s.now().UnixMicro())
+		tx.AfterCommit(func() { s.signals.Wake(matchTopic) })
+		return err
+	})
+	return wire.FinishResponse{}, err
+}
+
+// owned refuses commands of other nodes.
+func owned(ctx context.Context, tx *db.Tx, node, id string) error {
+	var owner string
+	err := tx.QueryRowContext(ctx, `SELECT node_id FROM command WHERE id = $1`, id).Scan(&owner)
+	if errors.Is(err, sql.ErrNoRows) || (err == nil && owner != node) {
+		return problem.NotFound("command", id)
+	}
+	return err
+}
+
+// Wire adds what agents ask.
+func (s *Service) Wire(mux *http.ServeMux) {
+	node := func(r *http.Request) string { return access.From(r.Context()).Node }
+	mux.HandleFunc("POST /wire/v1/commands/claim", wire.Handle("agent",
+		func(r *http.Request, _ struct{}) (wire.ClaimResponse, error) {
+			return s.Claim(r.Context(), node(r))
+		}))
+	mux.HandleFunc("POST /wire/v1/commands/{id}/extend", wire.Handle("agent",
+		func(r *http.Request, in wire.ExtendRequest) (struct{}, error) {
+			return struct{}{}, s.Extend(r.Context(), node(r), r.PathValue("id"), in)
+		}))
+	mux.HandleFunc("POST /wire/v1/commands/{id}/finish", wire.Handle("agent",
+		func(r *http.Request, in wire.FinishRequest) (wire.FinishResponse, error) {
+			return s.Finish(r.Context(), node(r), r.PathValue("id"), in)
+		}))
+}

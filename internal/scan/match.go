@@ -1,0 +1,157 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"patrol/internal/finding"
+	"patrol/internal/fleet"
+	"patrol/internal/match"
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/event"
+	"patrol/internal/platform/lease"
+)
+
+// idle is how long the matcher waits when nothing wakes it: what remains to be
+// taken over then are the leases of killed consoles.
+const idle = 5 * time.Second
+
+// Run matches what agents collect until the context ends.
+func (s *Service) Run(ctx context.Context) {
+	s.signals.Loop(ctx, matchTopic, func(ctx context.Context) time.Duration {
+		worked, err := s.matchNext(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			slog.Error("matching failed; it will be tried again", "error", err)
+			return time.Second
+		case worked:
+			return 0
+		}
+		return idle
+	})
+}
+
+// matchNext matches one scan; false if none waits.
+func (s *Service) matchNext(ctx context.Context) (bool, error) {
+	var claims []lease.Claim
+	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		claims, err = matches.Claim(ctx, tx, s.now(), 1, "")
+		return err
+	})
+	if err != nil || len(claims) == 0 {
+		return false, err
+	}
+	claim := claims[0]
+	err = s.keepWhile(ctx, claim, func(ctx context.Context) error { return s.match(ctx, claim) })
+	if err == nil || errors.Is(err, lease.ErrLost) || ctx.Err() != nil {
+		return true, nil // done; or cancelled, or taken over, and then not ours to end
+	}
+	slog.Error("scan could not be matched", "scan", claim.ID, "attempt", claim.Attempt, "error", err)
+	return true, s.db.Write(ctx, func(tx *db.Tx) error {
+		if claim.Attempt < attempts {
+			return matches.Retry(ctx, tx, claim, s.now())
+		}
+		_, err := s.end(ctx, tx, claim.ID, Failed, "matching failed: "+err.Error())
+		return err
+	})
+}
+
+// keepWhile extends the lease for as long as work runs, and ends the work when
+// the lease is lost.
+func (s *Service) keepWhile(ctx context.Context, claim lease.Claim, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		ticker := time.NewTicker(lease.Duration / 3)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			err := s.db.Write(ctx, func(tx *db.Tx) error { return matches.Extend(ctx, tx, claim, s.now()) })
+			if errors.Is(err, lease.ErrLost) {
+				cancel(err)
+			}
+		}
+	}()
+	err := work(ctx)
+	lost := errors.Is(context.Cause(ctx), lease.ErrLost)
+	cancel(nil)
+	<-kept
+	if lost {
+		return lease.ErrLost
+	}
+	return err
+}
+
+func (s *Service) match(ctx context.Context, claim lease.Claim) error {
+	row := s.db.Read().QueryRowContext(ctx, `SELECT b.digest FROM scan AS s JOIN sbom AS b ON b.id = s.sbom_id WHERE s.id = $1`, claim.ID)
+	digest, err := db.One(row, func(scan db.Scan) (d string, err error) { return d, scan(&d) })
+	if err != nil {
+		return fmt.Errorf("read scan %s: %w", claim.ID, err)
+	}
+	document, ok, err := s.fleet.Lookup(ctx, digest)
+	if err != nil || !ok {
+		return fmt.Errorf("read SBOM %s of scan %s: %w", digest, claim.ID, errors.Join(err, ctx.Err()))
+	}
+	revision, err := s.knowledge.For(ctx, document.Inventory.Ecosystems)
+	if err != nil {
+		return fmt.Errorf("read the feed: %w", err)
+	}
+	result, err := s.findings.Match(ctx, document.Inventory.ID, document.Inventory.Ecosystems, revision)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		return s.complete(ctx, tx, claim, document, result, Feed{revision.ID(), revision.Sample()})
+	})
+}
+
+// complete ends the scan, opens and resolves occurrences, and writes the event,
+// all or nothing.
+func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, document fleet.SBOM, result int64, feed Feed) error {
+	if err := matches.Finish(ctx, tx, claim, Complete); err != nil {
+		return err
+	}
+	node, before, err := previous(ctx, tx, claim.ID)
+	if err != nil {
+		return fmt.Errorf("read what node had before scan %s: %w", claim.ID, err)
+	}
+	opened, resolved, err := s.findings.Apply(ctx, tx, node, claim.ID, before, finding.State{Inventory: document.Inventory.ID, Result: result})
+	if err != nil {
+		return err
+	}
+	if err := s.fleet.Installed(ctx, tx, node, document); err != nil {
+		return err
+	}
+	now := s.now()
+	sample := 0
+	if feed.Sample {
+		sample = 1
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE scan SET result_id = $2, revision = $3, sample = $4, engine = $5, opened = $6, resolved = $7, finished_at = $8 WHERE id = $1`,
+		claim.ID, result, feed.Revision, sample, match.EngineVersion, opened, resolved, now.UnixMicro())
+	if err != nil {
+		return fmt.Errorf("complete scan %s: %w", claim.ID, err)
+	}
+	return event.Append(ctx, tx, now, "scan.completed", claim.ID, map[string]any{
+		"node": node, "revision": feed.Revision, "opened": opened, "resolved": resolved,
+	})
+}
+
+// previous returns the scan's node, and what its last complete scan left.
+func previous(ctx context.Context, tx *db.Tx, scan string) (node string, before finding.State, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT s.node_id, COALESCE(b.inventory_id, 0), COALESCE(p.result_id, 0)
+		FROM scan AS s
+		LEFT JOIN scan AS p ON p.id = (SELECT id FROM scan WHERE node_id = s.node_id AND state = 'complete' AND id <> s.id ORDER BY finished_at DESC, id DESC LIMIT 1)
+		LEFT JOIN sbom AS b ON b.id = p.sbom_id
+		WHERE s.id = $1`, scan).Scan(&node, &before.Inventory, &before.Result)
+	return node, before, err
+}

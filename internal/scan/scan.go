@@ -1,0 +1,142 @@
+// Package scan carries one collection and match on one node from queued to
+// complete.
+//
+//	queued ──▶ collecting ──▶ matching ──▶ complete
+//	   └───────────┴────────────┴──────▶ failed, cancelled
+//
+// The agent does the first step: a scan is queued together with a command that
+// the node's agent leases. The console does the second: it leases the scan itself
+// while it matches. A killed agent or console loses its lease, and whoever comes
+// next does the step again; finishing it is fenced, so it counts once.
+package scan
+
+import (
+	"context"
+	"embed"
+	"time"
+
+	"github.com/google/uuid"
+
+	"patrol/internal/collect"
+	"patrol/internal/feed"
+	"patrol/internal/finding"
+	"patrol/internal/fleet"
+	"patrol/internal/match"
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/lease"
+)
+
+//go:embed migrations
+var files embed.FS
+
+// Migrations are the tables of the room.
+var Migrations = db.Migrations{Room: "scan", Files: files}
+
+// The states of a scan.
+const (
+	Queued     = "queued"
+	Collecting = "collecting"
+	Matching   = "matching"
+	Complete   = "complete"
+	Failed     = "failed"
+	Cancelled  = "cancelled"
+)
+
+// What starts a scan.
+const (
+	OnDemand   = "on_demand"
+	BySchedule = "schedule"
+)
+
+// attempts is how often an agent, or the console, may begin a step before the
+// scan fails for good.
+const attempts = 5
+
+// Scan is one collection and match on one node.
+type Scan struct {
+	ID      string         `json:"id"`
+	Node    fleet.NodeName `json:"node"`
+	State   string         `json:"state" enum:"queued,collecting,matching,complete,failed,cancelled"`
+	Trigger string         `json:"trigger" enum:"schedule,on_demand"`
+	// Schedule is what fired the scan, if a schedule did.
+	Schedule   *Named            `json:"schedule,omitempty"`
+	Run        string            `json:"run_id,omitempty"`
+	QueuedAt   time.Time         `json:"queued_at"`
+	StartedAt  time.Time         `json:"started_at,omitzero"`
+	FinishedAt time.Time         `json:"finished_at,omitzero"`
+	Error      string            `json:"error"`
+	Warnings   []collect.Warning `json:"warnings"`
+	// DocumentDigest and InventoryDigest are empty until the node was collected.
+	DocumentDigest  string `json:"document_digest"`
+	InventoryDigest string `json:"inventory_digest"`
+	Components      int    `json:"components"`
+	// Feed is the revision that was matched against.
+	Feed *Feed `json:"feed,omitempty"`
+	// Engine is the version of the matching rules.
+	Engine string `json:"engine"`
+	// Counts are what was found, by severity: each vulnerability once in each
+	// package, however many components the package has.
+	Counts   fleet.Counts `json:"counts"`
+	Opened   int          `json:"opened"`
+	Resolved int          `json:"resolved"`
+	// NotAssessed are ecosystems that the counts say nothing, or not everything,
+	// about.
+	NotAssessed []match.NotAssessed `json:"not_assessed"`
+	// Unread are components that could not be compared.
+	Unread []finding.Unread `json:"unread"`
+}
+
+// Named is a thing by its id and name.
+type Named struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Feed names what was known to a scan.
+type Feed struct {
+	Revision string `json:"revision"`
+	Sample   bool   `json:"sample" doc:"True if only the built-in sample was there to match against."`
+}
+
+// Fleet is what scans need of the fleet.
+type Fleet interface {
+	Lookup(ctx context.Context, digest string) (fleet.SBOM, bool, error)
+	Installed(ctx context.Context, tx *db.Tx, node string, b fleet.SBOM) error
+}
+
+// Findings is what scans need of findings.
+type Findings interface {
+	Match(ctx context.Context, inventory int64, ecosystems []string, rev finding.Revision) (result int64, err error)
+	Apply(ctx context.Context, tx *db.Tx, node, scan string, before, after finding.State) (opened, resolved int64, err error)
+}
+
+// Knowledge is what scans need of the feed.
+type Knowledge interface {
+	// For returns the revision to match these ecosystems against.
+	For(ctx context.Context, ecosystems []string) (*feed.Revision, error)
+}
+
+// Service starts scans and carries them on.
+type Service struct {
+	db        *db.DB
+	fleet     Fleet
+	findings  Findings
+	knowledge Knowledge
+	signals   *lease.Signals
+	now       func() time.Time
+}
+
+// NewService returns the room over a migrated database.
+func NewService(d *db.DB, f Fleet, findings Findings, k Knowledge, signals *lease.Signals, now func() time.Time) *Service {
+	return &Service{d, f, findings, k, signals, now}
+}
+
+var (
+	commands = lease.Table{Name: "command", Open: "open"}
+	matches  = lease.Table{Name: "scan", Open: Matching}
+)
+
+// matchTopic is the signal that a scan waits to be matched.
+const matchTopic = "scan/match"
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
