@@ -1,0 +1,97 @@
+/**
+ * The main job as a person does it in a browser, against a running console with at least one complete scan and one
+ * schedule. It reads PATROL_URL, PATROL_USERNAME, PATROL_PASSWORD and PATROL_EXPECT_VULNERABILITY (an id that the latest
+ * complete scan must list); with PATROL_SCREENSHOTS it leaves a picture of every page in that directory.
+ */
+import { expect, test, type Page } from '@playwright/test'
+import { join } from 'node:path'
+import { watch } from './watch'
+
+function setting(name: string): string {
+  const value = process.env[name]
+  if (!value) throw new Error(`${name} is not set: the test needs it to find the console and to sign in`)
+  return value
+}
+
+async function screenshot(page: Page, name: string): Promise<void> {
+  const directory = process.env.PATROL_SCREENSHOTS
+  if (directory) await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
+}
+
+test('from signing in to a finding, and a schedule switched', async ({ page }) => {
+  const vulnerability = setting('PATROL_EXPECT_VULNERABILITY')
+  const faults = watch(page, setting('PATROL_URL'))
+
+  await test.step('a page asked for without a session leads to the sign-in page', async () => {
+    await page.goto('/nodes')
+    await expect(page).toHaveURL(/\/sign-in/)
+    await screenshot(page, 'sign-in')
+  })
+
+  await test.step('signing in leads back to the nodes', async () => {
+    await page.getByLabel('Username').fill(setting('PATROL_USERNAME'))
+    await page.getByLabel('Password', { exact: true }).fill(setting('PATROL_PASSWORD'))
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await expect(page).toHaveURL(/\/nodes$/)
+    await expect(page).toHaveTitle('Nodes · Patrol')
+    await expect(page.getByRole('table', { name: 'Nodes' }).getByRole('button', { name: /^Scan now: / }).first()).toBeVisible()
+    await screenshot(page, 'nodes')
+  })
+
+  await test.step('the latest complete scan lists the expected vulnerability', async () => {
+    await page.getByRole('link', { name: 'Scans' }).click()
+    await expect(page).toHaveTitle('Scans · Patrol')
+    const complete = page.getByRole('link', { name: /^Scan of .*, complete$/ }).first()
+    await expect(complete).toBeVisible()
+    await screenshot(page, 'scans')
+    await complete.click()
+    await expect(page).toHaveTitle(/^Scan of .* · Patrol$/)
+    const findings = page.getByRole('table', { name: 'Findings' })
+    await expect(findings).toHaveAttribute('aria-busy', 'false')
+    await screenshot(page, 'scan')
+    await loadEveryFinding(page)
+    await page.getByLabel('Filter the loaded findings').fill(vulnerability)
+    await expect(findings.getByText(vulnerability, { exact: true }).first()).toBeVisible()
+    await findings.getByRole('button', { name: 'Show details' }).first().click()
+    await expect(findings.getByText('Package URL')).toBeVisible()
+    await screenshot(page, 'finding')
+  })
+
+  await test.step('a schedule that is switched stays so after a reload', async () => {
+    await page.getByRole('link', { name: 'Schedules' }).click()
+    const toggle = page.getByRole('switch').first()
+    await expect(toggle).toBeEnabled()
+    const before = await toggle.isChecked()
+    await flip(page)
+    await page.reload()
+    await expect(toggle).toBeChecked({ checked: !before })
+    await screenshot(page, 'schedules')
+    await flip(page)
+    await expect(toggle).toBeChecked({ checked: before })
+  })
+
+  await test.step('signing out ends the session', async () => {
+    await page.getByRole('button', { name: setting('PATROL_USERNAME') }).click()
+    await page.getByRole('menuitem', { name: 'Sign out' }).click()
+    await expect(page).toHaveURL(/\/sign-in/)
+  })
+
+  expect(faults, 'requests to other origins, and errors in the browser').toEqual([])
+})
+
+async function loadEveryFinding(page: Page): Promise<void> {
+  const more = page.getByRole('button', { name: 'Load more' })
+  const findings = page.getByRole('table', { name: 'Findings' })
+  while (await more.isVisible()) {
+    await more.click()
+    await expect(findings).toHaveAttribute('aria-busy', 'false')
+  }
+}
+
+/** Switches the first schedule, and waits until the console has said that it did. */
+async function flip(page: Page): Promise<void> {
+  const saved = page.waitForResponse((response) => response.request().method() === 'PATCH')
+  // The input itself is hidden beneath what looks like the switch, as screen readers and keyboards do not mind.
+  await page.getByRole('switch').first().press('Space')
+  expect((await saved).ok()).toBe(true)
+}

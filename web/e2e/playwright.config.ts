@@ -1,0 +1,28 @@
+import { defineConfig } from '@playwright/test'
+
+/** The browser is the system's own: Playwright downloads none. */
+export default defineConfig({
+  testDir: '.',
+  outputDir: '../test-results',
+  timeout: 60_000,
+  expect: { timeout: 15_000 },
+  reporter: 'list',
+  workers: 1,
+  use: {
+    baseURL: process.env.PATROL_URL,
+    ignoreHTTPSErrors: true,
+    viewport: { width: 1440, height: 900 },
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    },
+  },
+})

@@ -1,0 +1,55 @@
+import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
+import { api, bodyOf, type Got } from './client'
+import { listQuery } from './page'
+
+export type Scan = Got<'/api/v1/scans/{id}'>
+export type ScanState = Scan['state']
+export type NotAssessed = Scan['not_assessed'][number]
+export type Unread = Scan['unread'][number]
+export type Warning = Scan['warnings'][number]
+
+export const scanStates: ScanState[] = ['queued', 'collecting', 'matching', 'complete', 'failed', 'cancelled']
+
+/** Milliseconds between requests while something is under way, and while nothing is. */
+export const livePoll = 2_000
+export const idlePoll = 15_000
+
+export interface ScanFilter {
+  node?: string
+  state?: ScanState
+}
+
+export function isUnfinished(state: string): boolean {
+  return state === 'queued' || state === 'collecting' || state === 'matching'
+}
+
+export const scansQuery = (filter: ScanFilter) =>
+  listQuery<Scan>({
+    key: ['scans', 'list', filter],
+    fetchPage: (cursor, signal) => bodyOf(api.GET('/api/v1/scans', { params: { query: { ...filter, limit: 50, cursor } }, signal })),
+    refetchEvery: (scans) => (scans.some((scan) => isUnfinished(scan.state)) ? livePoll : idlePoll),
+  })
+
+export const scanQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['scans', 'one', id],
+    queryFn: ({ signal }) => bodyOf(api.GET('/api/v1/scans/{id}', { params: { path: { id } }, signal })),
+    refetchInterval: ({ state }) => (state.data && isUnfinished(state.data.state) ? livePoll : false),
+  })
+
+/** Asks for a scan of one node now. */
+export function useScanNow() {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: (node: string) => bodyOf(api.POST('/api/v1/scans', { body: { nodes: [node] } })),
+    onSuccess: () => Promise.all([queries.invalidateQueries({ queryKey: ['nodes'] }), queries.invalidateQueries({ queryKey: ['scans'] })]),
+  })
+}
+
+export function useCancelScan() {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: (id: string) => bodyOf(api.POST('/api/v1/scans/{id}/cancel', { params: { path: { id } } })),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ['scans'] }),
+  })
+}

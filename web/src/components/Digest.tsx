@@ -1,0 +1,17 @@
+import { Group, Tooltip } from '@mantine/core'
+import { Copy } from './Command'
+import { None } from './Time'
+
+/** A digest or revision, cut to what tells two apart; copying takes all of it. */
+export function Digest({ value, what, note }: { value: string; what: string; note?: string }) {
+  if (value === '') return <None />
+  return (
+    <Group gap={2} wrap="nowrap">
+      <Tooltip label={value} multiline maw={420} className="breakable">
+        <span className="mono">{value.replace(/^sha256:/, '').slice(0, 12)}</span>
+      </Tooltip>
+      <Copy value={value} what={what} />
+      {note}
+    </Group>
+  )
+}

@@ -1,0 +1,26 @@
+import type { Finding } from '../api/findings'
+import type { Scan } from '../api/scans'
+
+export type Severity = Finding['severity']
+export type Counts = Scan['counts']
+
+/** Worst first, the order in which the console lists findings. */
+export const severities: Severity[] = ['malicious', 'critical', 'high', 'medium', 'low', 'unknown']
+
+export const severityNames: Record<Severity, string> = {
+  malicious: 'Malicious',
+  critical: 'Critical',
+  high: 'High',
+  medium: 'Medium',
+  low: 'Low',
+  unknown: 'Unknown',
+}
+
+export function totalOf(counts: Counts): number {
+  return severities.reduce((sum, severity) => sum + counts[severity], 0)
+}
+
+/** The score that stands for a finding when there is room for one: the highest of those published. */
+export function highestScore(cvss: Finding['cvss']): number | undefined {
+  return cvss.length === 0 ? undefined : Math.max(...cvss.map((each) => each.score))
+}

@@ -1,0 +1,64 @@
+const steps: [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
+  ['year', 365 * 86_400],
+  ['month', 30 * 86_400],
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+]
+
+const long = new Intl.RelativeTimeFormat('en', { style: 'long' })
+const short = new Intl.RelativeTimeFormat('en', { style: 'short' })
+
+/** A moment as seen from now (milliseconds since the epoch), short enough for a table: "3 hr ago", "in 5 min". */
+export function relativeTime(moment: string, now: number): string {
+  return relativeWith(short, moment, now).replace('.', '')
+}
+
+/** How old something is, in full words: "8 months", "less than a minute". */
+export function age(moment: string, now: number): string {
+  const words = relativeWith(long, moment, now)
+  return words.endsWith(' ago') ? words.slice(0, -' ago'.length) : 'less than a minute'
+}
+
+function relativeWith(format: Intl.RelativeTimeFormat, moment: string, now: number): string {
+  const seconds = (Date.parse(moment) - now) / 1000
+  for (const [unit, length] of steps) {
+    if (Math.abs(seconds) >= length) return format.format(Math.trunc(seconds / length), unit)
+  }
+  return seconds > 5 ? 'in under 1 min' : 'just now'
+}
+
+/** A moment to the second, in UTC as the API and the logs write it: "2026-03-12 07:15:00 UTC". */
+export function exactTime(moment: string): string {
+  return new Date(moment).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC')
+}
+
+/** The same moment in a time zone, by default the browser's: "12 Mar 2026, 08:15:00 CET". */
+export function localTime(moment: string, timeZone?: string): string {
+  return new Intl.DateTimeFormat('en-GB', {
+    day: 'numeric',
+    month: 'short',
+    year: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    timeZoneName: 'short',
+    timeZone,
+  }).format(new Date(moment))
+}
+
+/** The day of a moment in UTC: "2026-03-12". */
+export function day(moment: string): string {
+  return new Date(moment).toISOString().slice(0, 10)
+}
+
+/** A length of time in its two largest units: "0.4 s", "12 s", "3 min 5 s", "1 h 2 min". */
+export function duration(milliseconds: number): string {
+  if (milliseconds < 0) return '0 s'
+  if (milliseconds < 10_000) return `${(Math.floor(milliseconds / 100) / 10).toFixed(1)} s`
+  const seconds = Math.floor(milliseconds / 1000)
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}

@@ -1,0 +1,63 @@
+import type { QueryClient } from '@tanstack/react-query'
+import { createRootRouteWithContext, createRoute, createRouter, Outlet, redirect } from '@tanstack/react-router'
+import { isUnauthorised } from './api/problem'
+import { sessionQuery } from './api/session'
+import { Shell } from './components/Shell'
+import { FailedPage } from './pages/FailedPage'
+import { NodePage } from './pages/NodePage'
+import { NodesPage } from './pages/NodesPage'
+import { NotFoundPage } from './pages/NotFoundPage'
+import { ScanPage } from './pages/ScanPage'
+import { ScansPage } from './pages/ScansPage'
+import { SchedulesPage } from './pages/SchedulesPage'
+import { SignInPage } from './pages/SignInPage'
+import { nodesSearch, scanSearch, scansSearch, signInSearch } from './search'
+
+interface RouterContext {
+  queries: QueryClient
+}
+
+const root = createRootRouteWithContext<RouterContext>()({ component: Outlet, notFoundComponent: NotFoundPage })
+
+const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', validateSearch: signInSearch, component: SignInPage })
+
+/** Every page but the sign-in page lies below this route, which knows who is signed in, or asks. */
+const signedIn = createRoute({
+  getParentRoute: () => root,
+  id: 'console',
+  component: Shell,
+  beforeLoad: async ({ context, location }) => {
+    try {
+      await context.queries.query({ ...sessionQuery, staleTime: 'static' })
+    } catch (error) {
+      if (!isUnauthorised(error)) throw error
+      throw redirect({ to: '/sign-in', search: { target: location.href } })
+    }
+  },
+})
+
+const home = createRoute({
+  getParentRoute: () => signedIn,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/nodes' })
+  },
+})
+
+const nodes = createRoute({ getParentRoute: () => signedIn, path: '/nodes', validateSearch: nodesSearch, component: NodesPage })
+const node = createRoute({ getParentRoute: () => signedIn, path: '/nodes/$id', component: NodePage })
+const scans = createRoute({ getParentRoute: () => signedIn, path: '/scans', validateSearch: scansSearch, component: ScansPage })
+const scan = createRoute({ getParentRoute: () => signedIn, path: '/scans/$id', validateSearch: scanSearch, component: ScanPage })
+const schedules = createRoute({ getParentRoute: () => signedIn, path: '/schedules', component: SchedulesPage })
+
+const routes = root.addChildren([signIn, signedIn.addChildren([home, nodes, node, scans, scan, schedules])])
+
+export function createConsoleRouter(queries: QueryClient) {
+  return createRouter({ routeTree: routes, context: { queries }, defaultErrorComponent: FailedPage, scrollRestoration: true })
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof createConsoleRouter>
+  }
+}
