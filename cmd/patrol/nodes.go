@@ -1,0 +1,82 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"patrol/internal/client"
+	"patrol/internal/fleet"
+	"patrol/internal/report"
+)
+
+func nodesCommand() *cobra.Command {
+	var r remote
+	cmd := &cobra.Command{Use: "nodes", Short: "What there is to scan"}
+	r.flags(cmd)
+	cmd.AddCommand(listCommand(&r, "nodes", "List nodes", []filter{
+		{"kind", "only host, container, image or cluster"}, {"state", "only active or inactive"},
+	}, []column[fleet.Node]{
+		{"ID", func(n fleet.Node) string { return n.ID }},
+		{"NAME", func(n fleet.Node) string { return n.Name }},
+		{"KIND", func(n fleet.Node) string { return n.Kind }},
+		{"STATE", func(n fleet.Node) string { return n.State }},
+		{"DISTRIBUTION", func(n fleet.Node) string { return cmp.Or(n.Distribution.Name, "-") }},
+		{"LAST SEEN", func(n fleet.Node) string { return moment(n.LastSeen) }},
+		{"LAST SCAN", func(n fleet.Node) string {
+			if n.LastScan == nil {
+				return "never"
+			}
+			return n.LastScan.State + " " + moment(n.LastScan.FinishedAt)
+		}},
+		{"OPEN", func(n fleet.Node) string { return report.Counts(n.Counts) }},
+		{"NOT ASSESSED", func(n fleet.Node) string {
+			names := make([]string, len(n.NotAssessed))
+			for i, e := range n.NotAssessed {
+				names[i] = e.Ecosystem
+			}
+			slices.Sort(names)
+			return cmp.Or(strings.Join(slices.Compact(names), ", "), "-")
+		}},
+	}))
+	return cmd
+}
+
+// filter is a query parameter of a list, and the flag of the same name.
+type filter struct{ name, usage string }
+
+// listCommand lists a resource of the API.
+func listCommand[T any](r *remote, resource, short string, filters []filter, columns []column[T]) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "list", Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			query := make(map[string][]string)
+			for _, f := range filters {
+				if value := cmd.Flag(f.name).Value.String(); value != "" {
+					query[f.name] = []string{value}
+				}
+			}
+			return showList(cmd.OutOrStdout(), output, client.List[T](cmd.Context(), c, resource, query), columns)
+		},
+	}
+	for _, f := range filters {
+		cmd.Flags().String(f.name, "", f.usage)
+	}
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Format(time.RFC3339)
+}

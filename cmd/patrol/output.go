@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+)
+
+func outputFlag(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "table", "table, json or yaml")
+}
+
+// show writes a value in the format that --output names.
+func show(w io.Writer, output string, value any, table func(io.Writer)) error {
+	switch output {
+	case "table":
+		table(w)
+		return nil
+	case "json":
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(value)
+	case "yaml":
+		text, err := yaml.Marshal(value)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(text)
+		return err
+	default:
+		return fmt.Errorf("--output %q is none of table, json, yaml", output)
+	}
+}
+
+// column is one of a list's table.
+type column[T any] struct {
+	title string
+	text  func(T) string
+}
+
+// showList writes a list that may have many pages.
+func showList[T any](w io.Writer, output string, items iter.Seq2[T, error], columns []column[T]) error {
+	all := []T{}
+	for item, err := range items {
+		if err != nil {
+			return err
+		}
+		all = append(all, item)
+	}
+	return show(w, output, all, func(w io.Writer) {
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			cells[i] = c.title
+		}
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
+		for _, item := range all {
+			for i, c := range columns {
+				cells[i] = c.text(item)
+			}
+			fmt.Fprintln(table, strings.Join(cells, "\t"))
+		}
+		_ = table.Flush()
+	})
+}

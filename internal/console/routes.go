@@ -1,0 +1,126 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/swaggest/swgui/v5/static"
+	"github.com/vearutop/statigz"
+
+	"patrol/internal/feed"
+	"patrol/internal/finding"
+	"patrol/internal/fleet"
+	"patrol/internal/platform/auth"
+	"patrol/internal/platform/rest"
+	"patrol/internal/scan"
+	"patrol/internal/schedule"
+	"patrol/web"
+)
+
+// API mounts the routes of every room on a mux and returns their description.
+func (c *Console) API(mux *http.ServeMux, secure bool) huma.API {
+	api := rest.New(mux, c.options.Version)
+	c.auth.Routes(api, secure)
+	c.fleet.Routes(api)
+	c.scans.Routes(api, func(ctx context.Context, selector string) ([]string, error) {
+		return c.fleet.Select(ctx, c.db.Read(), selector)
+	})
+	c.findings.Routes(api)
+	c.schedules.Routes(api)
+	c.feed.Routes(api)
+	return api
+}
+
+// handler is everything that the console answers.
+func (c *Console) handler(secure bool) http.Handler {
+	mux := http.NewServeMux()
+	c.API(mux, secure)
+	c.fleet.Wire(mux)
+	c.scans.Wire(mux)
+	mux.Handle("GET /api/docs/", docs())
+	mux.Handle("GET /api/docs", http.RedirectHandler("/api/docs/", http.StatusMovedPermanently))
+
+	root := http.NewServeMux()
+	authenticated := c.auth.Require(problems(mux), open)
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		rest.WriteProblem(w, http.StatusForbidden, "the request comes from a page of another origin")
+	}))
+	root.Handle("/api/", sameOrigin.Handler(authenticated))
+	root.Handle("/wire/", authenticated)
+	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	root.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := c.store.Current(r.Context()); err != nil {
+			rest.WriteProblem(w, http.StatusServiceUnavailable, "the feed cannot be read: run patrol feed update")
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+	})
+	root.Handle("/", ui(web.Dist()))
+	return guarded(root)
+}
+
+// open tells which paths need no token.
+func open(p string) bool {
+	return p == "/api/v1/session" || strings.HasPrefix(p, "/api/v1/openapi") || p == "/api/docs" || strings.HasPrefix(p, "/api/docs/")
+}
+
+// ui serves the built UI; every path that is no file of it is a page of it.
+func ui(files fs.FS) http.Handler {
+	server := http.FileServerFS(files)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			rest.WriteProblem(w, http.StatusMethodNotAllowed, "the UI is only read")
+			return
+		}
+		name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
+		if info, err := fs.Stat(files, name); err == nil && !info.IsDir() {
+			if strings.HasPrefix(name, "assets/") { // their names are hashes of their contents
+				w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+			}
+			server.ServeHTTP(w, r)
+			return
+		}
+		if _, err := fs.Stat(files, "index.html"); err != nil {
+			http.Error(w, "The UI is not built into this binary: run make build. The API is at /api/docs.", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-cache")
+		http.ServeFileFS(w, r, files, "index.html")
+	})
+}
+
+// docs serves Swagger UI from the binary.
+func docs() http.Handler {
+	const page = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Patrol API</title>
+<link rel="stylesheet" href="swagger-ui.css"></head><body><div id="swagger-ui"></div>
+<script src="swagger-ui-bundle.js"></script><script src="start.js"></script></body></html>`
+	const start = `SwaggerUIBundle({url: "/api/v1/openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});`
+	mux := http.NewServeMux()
+	mux.Handle("/api/docs/", http.StripPrefix("/api/docs", statigz.FileServer(static.FS)))
+	serve := func(pattern, kind, text string) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			_, _ = w.Write([]byte(text))
+		})
+	}
+	serve("/api/docs/{$}", "text/html; charset=utf-8", page)
+	serve("/api/docs/start.js", "text/javascript; charset=utf-8", start)
+	return mux
+}
+
+// Describe returns the OpenAPI document, without an open console: the UI's types
+// are generated from it.
+func Describe(mux *http.ServeMux) ([]byte, error) {
+	c := &Console{
+		auth: new(auth.Service), fleet: new(fleet.Service), scans: new(scan.Service),
+		findings: new(finding.Service), schedules: new(schedule.Service), feed: new(feed.Service),
+	}
+	text, err := json.MarshalIndent(c.API(mux, true).OpenAPI(), "", "  ")
+	return append(text, '\n'), err
+}

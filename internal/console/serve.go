@@ -1,0 +1,91 @@
+package console
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"patrol/internal/platform/tlscert"
+)
+
+// drain is how long requests under way may take once the console is told to end.
+const drain = 10 * time.Second
+
+func (c *Console) serve(ctx context.Context) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.options.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w; choose another address with --listen", err)
+	}
+	scheme, fingerprint := "http", ""
+	if !loopback(listener.Addr()) || c.options.TLSCert != "" {
+		certificate, err := c.certificate()
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		listener = tls.NewListener(listener, &tls.Config{
+			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		})
+		scheme, fingerprint = "https", tlscert.Fingerprint(certificate.Certificate[0])
+	}
+	url := fmt.Sprintf("%s://%s", scheme, listener.Addr())
+	// Requests end with ctx, so that streams do not hold up the end.
+	server := &http.Server{
+		Handler:           c.handler(scheme == "https"),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          log.New(quiet{}, "", 0),
+	}
+	if _, err := fmt.Fprintf(c.options.Out, "Patrol console on %s\n", url); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if fingerprint != "" {
+		_, _ = fmt.Fprintf(c.options.Out, "Agents pin it with --fingerprint %s\n", fingerprint)
+	}
+	if c.options.Ready != nil {
+		c.options.Ready(url)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		ended <- server.Shutdown(deadline)
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", url, err)
+	}
+	return <-ended
+}
+
+func (c *Console) certificate() (tls.Certificate, error) {
+	if c.options.TLSCert == "" {
+		return tlscert.SelfSigned(filepath.Join(c.options.DataDir, "tls"), time.Now())
+	}
+	certificate, err := tls.LoadX509KeyPair(c.options.TLSCert, c.options.TLSKey)
+	if err != nil {
+		return certificate, fmt.Errorf("load --tls-cert and --tls-key: %w", err)
+	}
+	return certificate, nil
+}
+
+func loopback(address net.Addr) bool {
+	tcp, ok := address.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// quiet logs what the server says of single connections, such as clients that
+// break off a handshake: of interest only to who looks for it.
+type quiet struct{}
+
+func (quiet) Write(line []byte) (int, error) {
+	slog.Debug("connection", "message", string(line))
+	return len(line), nil
+}
