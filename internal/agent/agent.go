@@ -190,7 +190,7 @@ func again(ctx context.Context, what string, try func() error) error {
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		if errors.Is(err, wire.ErrUnknown) || errors.Is(err, wire.ErrLost) {
+		if errors.Is(err, wire.ErrUnknown) || errors.Is(err, wire.ErrLost) || errors.Is(err, wire.ErrRefused) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		wait := lease.Backoff(attempt)

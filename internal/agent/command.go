@@ -78,7 +78,10 @@ func (a *Agent) scan(ctx context.Context, command wire.Command) error {
 		if err != nil || !out.Send {
 			return err
 		}
-		if err := a.client.Send(ctx, finish.DocumentDigest, encoded); err != nil {
+		err = a.client.Send(ctx, finish.DocumentDigest, encoded)
+		if errors.Is(err, wire.ErrRefused) {
+			finish = wire.FinishRequest{Error: err.Error()} // sending it again would not help
+		} else if err != nil {
 			return err
 		}
 		_, err = a.client.Finish(ctx, command, finish)

@@ -55,3 +55,13 @@ func problems(mux *http.ServeMux) http.Handler {
 		rest.WriteProblem(w, http.StatusMethodNotAllowed, r.Method+" is not for "+r.URL.Path+"; "+strings.Join(allowed, ", ")+" is")
 	})
 }
+
+// sameOrigin refuses what a page of another origin has a browser send, with the
+// cookie of whoever is signed in.
+func sameOrigin(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		rest.WriteProblem(w, http.StatusForbidden, "a browser may change things from the console's own pages only")
+	}))
+	return protection.Handler(next)
+}

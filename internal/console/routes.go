@@ -47,11 +47,7 @@ func (c *Console) handler(secure bool) http.Handler {
 
 	root := http.NewServeMux()
 	authenticated := c.auth.Require(problems(mux), open)
-	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		rest.WriteProblem(w, http.StatusForbidden, "the request comes from a page of another origin")
-	}))
-	root.Handle("/api/", sameOrigin.Handler(authenticated))
+	root.Handle("/api/", sameOrigin(authenticated))
 	root.Handle("/wire/", authenticated)
 	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	root.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +63,7 @@ func (c *Console) handler(secure bool) http.Handler {
 
 // open tells which paths need no token.
 func open(p string) bool {
-	return p == "/api/v1/session" || strings.HasPrefix(p, "/api/v1/openapi") || p == "/api/docs" || strings.HasPrefix(p, "/api/docs/")
+	return p == "/api/v1/session" || p == "/api/v1/openapi.json" || p == "/api/docs" || strings.HasPrefix(p, "/api/docs/")
 }
 
 // ui serves the built UI; every path that is no file of it is a page of it.
@@ -84,6 +80,10 @@ func ui(files fs.FS) http.Handler {
 				w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 			}
 			server.ServeHTTP(w, r)
+			return
+		}
+		if !strings.Contains(r.Header.Get("Accept"), "text/html") { // a script that took a wrong path
+			rest.WriteProblem(w, http.StatusNotFound, "there is nothing at "+r.URL.Path)
 			return
 		}
 		if _, err := fs.Stat(files, "index.html"); err != nil {

@@ -23,12 +23,7 @@ func (s *Service) Register(ctx context.Context, in wire.RegisterRequest) (out wi
 		return out, problem.Invalid("key", "a key of 16 characters or more and facts.name are needed")
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		now := s.now()
-		err := tx.QueryRowContext(ctx, `INSERT INTO node (id, enrolment_key, kind, name, machine_id, distribution, architecture, kernel, agent, labels, first_seen, last_seen)
-			VALUES ($1, $2, $3, $4, '', '{}', '', '', '', '{}', $5, $5)
-			ON CONFLICT (enrolment_key) DO UPDATE SET last_seen = excluded.last_seen RETURNING id`,
-			newID(), in.Key, Host, in.Facts.Name, now.UnixMicro()).Scan(&out.Node)
-		if err != nil {
+		if out.Node, err = s.register(ctx, tx, in); err != nil {
 			return fmt.Errorf("register node %s: %w", in.Facts.Name, err)
 		}
 		if err := s.seen(ctx, tx, out.Node, in.Facts); err != nil {
@@ -36,16 +31,33 @@ func (s *Service) Register(ctx context.Context, in wire.RegisterRequest) (out wi
 		}
 		issued, err := s.auth.IssueAgent(ctx, tx, out.Node, in.Facts.Name)
 		out.Credential = issued.Token
-		if err != nil {
-			return err
-		}
-		return event.Append(ctx, tx, now, "node.registered", out.Node, map[string]any{"name": in.Facts.Name, "kind": Host})
+		return err
 	})
 	return out, err
 }
 
+// register returns the node of a key; a new one is an event.
+func (s *Service) register(ctx context.Context, tx *db.Tx, in wire.RegisterRequest) (string, error) {
+	row := tx.QueryRowContext(ctx, `SELECT id FROM node WHERE enrolment_key = $1`, in.Key)
+	id, err := db.One(row, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	if err != db.ErrNotFound {
+		return id, err
+	}
+	id = newID()
+	now := s.now()
+	_, err = tx.ExecContext(ctx, `INSERT INTO node (id, enrolment_key, kind, name, machine_id, distribution, architecture, kernel, agent, labels, first_seen, last_seen)
+		VALUES ($1, $2, $3, $4, '', '{}', '', '', '', '{}', $5, $5)`, id, in.Key, Host, in.Facts.Name, now.UnixMicro())
+	if err != nil {
+		return "", err
+	}
+	return id, event.Append(ctx, tx, now, "node.registered", id, map[string]any{"name": in.Facts.Name, "kind": Host})
+}
+
 // Heartbeat notes that the node is there, and what its agent says of it.
 func (s *Service) Heartbeat(ctx context.Context, node string, facts wire.Facts) error {
+	if facts.Name == "" {
+		return problem.Invalid("name", "is empty")
+	}
 	return s.db.Write(ctx, func(tx *db.Tx) error { return s.seen(ctx, tx, node, facts) })
 }
 

@@ -2,8 +2,11 @@ package match
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"patrol/internal/sbom"
 )
@@ -37,64 +40,105 @@ type Unread struct {
 	Err       error
 }
 
-// Inventory matches each distinct component once.
+// Inventory matches each distinct component once: those with one subject, as the
+// binaries that a distribution built from one source, have one answer. Every
+// processor takes its share.
 func Inventory(k Knowledge, components []sbom.Key) (*Result, error) {
+	subjects, sharing := group(components)
+	answers := make([]answer, len(subjects))
+	var workers errgroup.Group
+	share := len(subjects)/runtime.GOMAXPROCS(0) + 1
+	for begin := 0; begin < len(subjects); begin += share {
+		end := min(begin+share, len(subjects))
+		workers.Go(func() (err error) {
+			for i, s := range subjects[begin:end] {
+				if answers[begin+i], err = s.match(k); err != nil {
+					return fmt.Errorf("match %s %s %s: %w", s.ecosystem, s.name, s.version, err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := workers.Wait(); err != nil {
+		return nil, err
+	}
 	result := &Result{Findings: make(map[sbom.Key][]Finding)}
+	for i, s := range subjects {
+		for _, c := range sharing[s] {
+			if answers[i].unread != nil {
+				result.Unread = append(result.Unread, Unread{c, answers[i].unread})
+			}
+			if len(answers[i].findings) > 0 {
+				result.Findings[c] = answers[i].findings
+			}
+		}
+	}
+	return result, nil
+}
+
+// group returns the subjects of components in the order in which they come, and
+// the distinct components of each.
+func group(components []sbom.Key) ([]subject, map[subject][]sbom.Key) {
+	var subjects []subject
+	sharing := make(map[subject][]sbom.Key, len(components))
 	seen := make(map[sbom.Key]bool, len(components))
 	for _, c := range components {
 		if seen[c] {
 			continue
 		}
 		seen[c] = true
-		findings, unread, err := component(k, c)
-		if err != nil {
-			return nil, fmt.Errorf("match %s %s %s: %w", c.Ecosystem, c.Name, c.Version, err)
+		name, version := Subject(c)
+		s := subject{c.Ecosystem, name, version}
+		if sharing[s] == nil {
+			subjects = append(subjects, s)
 		}
-		if unread != nil {
-			result.Unread = append(result.Unread, Unread{c, unread})
-		}
-		if len(findings) > 0 {
-			result.Findings[c] = findings
-		}
+		sharing[s] = append(sharing[s], c)
 	}
-	return result, nil
+	return subjects, sharing
 }
 
-// component returns the findings of one component version, sorted by
-// vulnerability. A version that cannot be read is told in unread; err is a
-// failure of the knowledge itself.
-func component(k Knowledge, c sbom.Key) (findings []Finding, unread, err error) {
-	name, version := Subject(c)
-	statements, err := statements(k, c.Ecosystem, name)
+// subject is what advisories speak of.
+type subject struct{ ecosystem, name, version string }
+
+// answer is what is known of a subject: its findings, sorted by vulnerability,
+// and why its version could not be compared, if so.
+type answer struct {
+	findings []Finding
+	unread   error
+}
+
+func (s subject) match(k Knowledge) (a answer, err error) {
+	statements, err := statements(k, s.ecosystem, s.name)
 	if err != nil || len(statements) == 0 {
-		return nil, nil, err
+		return a, err
 	}
-	line := newLine(c.Ecosystem, version)
+	line := newLine(s.ecosystem, s.version)
 	found := make(map[string]*Finding)
-	for _, s := range statements {
-		affected, fixed, err := line.affects(s)
+	for _, statement := range statements {
+		affected, fixed, err := line.affects(statement)
 		if err != nil {
-			unread = fmt.Errorf("compare version %q with %s: %w", version, s.Record, err)
+			a.unread = fmt.Errorf("compare version %q with %s: %w", s.version, statement.Record, err)
 			continue
 		}
 		if !affected {
 			continue
 		}
-		names, err := k.Names(s.Record)
+		names, err := k.Names(statement.Record)
 		if err != nil {
-			return nil, nil, err
+			return a, err
 		}
 		for _, vulnerability := range names {
 			f := found[vulnerability]
 			if f == nil {
-				f = &Finding{Vulnerability: vulnerability, Ecosystem: Base(c.Ecosystem), Package: PackageKey(c.Ecosystem, s.Package)}
+				f = &Finding{Vulnerability: vulnerability, Ecosystem: Base(s.ecosystem), Package: PackageKey(s.ecosystem, statement.Package)}
 				found[vulnerability] = f
 			}
 			f.Fixed = append(f.Fixed, fixed...)
-			f.Advisories = append(f.Advisories, s.Record)
+			f.Advisories = append(f.Advisories, statement.Record)
 		}
 	}
-	return line.collect(found), unread, nil
+	a.findings = line.collect(found)
+	return a, nil
 }
 
 func statements(k Knowledge, ecosystem, name string) ([]Affected, error) {
@@ -117,7 +161,7 @@ func (l *line) collect(found map[string]*Finding) []Finding {
 		slices.Sort(f.Advisories)
 		f.Advisories = slices.Compact(f.Advisories)
 		slices.SortFunc(f.Fixed, func(a, b string) int {
-			order, err := newLine(l.ecosystem, a).compare("ECOSYSTEM", b)
+			order, err := l.own.compare(a, b)
 			if err != nil || order == 0 {
 				return strings.Compare(a, b)
 			}

@@ -9,104 +9,140 @@ import (
 	"github.com/google/osv-scalibr/semantic"
 )
 
-// line is one installed version, ready to be compared with the events of a
-// range. Two orders may be asked of it: the ecosystem's own and SemVer's,
-// because a SEMVER range is read by SemVer's rules whatever the ecosystem (OSV
-// schema, affected[].ranges[].type).
+// line is one installed version with the orders that it can be compared in: the
+// ecosystem's own and SemVer's, because a SEMVER range is read by SemVer's rules
+// whatever the ecosystem (OSV schema, affected[].ranges[].type).
 type line struct {
-	ecosystem, version string
-	own, semver        semantic.Version
-	err                error
+	version     string
+	own, semver *order
 }
 
 func newLine(ecosystem, version string) *line {
-	own, err := semantic.Parse(version, ecosystem)
-	return &line{ecosystem: ecosystem, version: version, own: own, err: err}
+	return &line{
+		version: version,
+		own:     &order{parse: func(text string) (semantic.Version, error) { return semantic.Parse(text, ecosystem) }},
+		semver:  &order{parse: func(text string) (semantic.Version, error) { return semantic.ParseSemverVersion(text), nil }},
+	}
+}
+
+// order is how versions are compared. It reads each version once, because the
+// advisories of a package name the same ones again and again.
+type order struct {
+	parse func(text string) (semantic.Version, error)
+	read  map[string]semantic.Version
 }
 
 // errNoNumber is a version like "(devel)" or none at all. Several orders read it
 // as lower than every other, which would make it affected by everything.
 var errNoNumber = errors.New("a version without a number")
 
-// compare returns the order of the installed version against another one.
-func (l *line) compare(rangeType, version string) (int, error) {
-	if !strings.ContainsAny(l.version, "0123456789") {
-		return 0, errNoNumber
+func (o *order) version(text string) (semantic.Version, error) {
+	if v, ok := o.read[text]; ok {
+		return v, nil
 	}
+	if !strings.ContainsAny(text, "0123456789") {
+		return nil, errNoNumber
+	}
+	v, err := o.parse(text)
+	if err != nil {
+		return nil, err
+	}
+	if o.read == nil {
+		o.read = make(map[string]semantic.Version)
+	}
+	o.read[text] = v
+	return v, nil
+}
+
+func (o *order) compare(a, b string) (int, error) {
+	x, err := o.version(a)
+	if err != nil {
+		return 0, err
+	}
+	y, err := o.version(b)
+	if err != nil {
+		return 0, err
+	}
+	return x.Compare(y)
+}
+
+// order returns the one by which a range of that type is read.
+func (l *line) order(rangeType string) *order {
 	if rangeType == "SEMVER" {
-		if l.semver == nil {
-			l.semver = semantic.ParseSemverVersion(l.version)
-		}
-		return l.semver.CompareStr(version)
+		return l.semver
 	}
-	if l.err != nil {
-		return 0, l.err
-	}
-	return l.own.CompareStr(version)
+	return l.own
 }
 
 // affects tells whether a statement applies to the installed version and which
 // versions fix it. A part of it that cannot be compared is an error only where
 // no other part applies.
 func (l *line) affects(a Affected) (affected bool, fixed []string, err error) {
-	var within []Range
+	var elsewhere []string
 	for _, r := range a.Ranges {
-		in, failed := l.in(r)
+		in, next, failed := l.in(r)
 		err = cmp.Or(err, failed)
-		if in {
-			within = append(within, r)
-		}
-	}
-	if len(within) == 0 {
-		if !slices.Contains(a.Versions, l.version) {
-			return false, nil, err
-		}
-		within = a.Ranges // it is listed, and no range says on which line it is
-	}
-	for _, r := range within {
-		if next, err := l.nextFixed(r); err == nil && next != "" {
+		affected = affected || in
+		switch {
+		case next == "":
+		case in:
 			fixed = append(fixed, next)
+		default:
+			elsewhere = append(elsewhere, next)
 		}
 	}
-	return true, fixed, nil
+	switch {
+	case affected:
+		return true, fixed, nil
+	case slices.Contains(a.Versions, l.version):
+		return true, elsewhere, nil // no range says on which line it is
+	}
+	return false, nil, err
 }
 
-// in follows the evaluation algorithm of the OSV schema (section "Evaluation"):
+// in tells whether a range holds the installed version, and the lowest version
+// above it that fixes it there, or "".
+//
+// It follows the evaluation algorithm of the OSV schema (section "Evaluation"):
 // events are read in version order, and the last one at or below the installed
 // version decides. A version at or above every `limit` is outside. Where one
 // version both begins and ends a range, either two ranges meet there or one is
 // empty: things stay as they were.
-func (l *line) in(r Range) (bool, error) {
+func (l *line) in(r Range) (vulnerable bool, fixed string, err error) {
 	ok, err := l.beforeLimits(r)
 	if err != nil || !ok {
-		return false, err
+		return false, "", err
 	}
 	events, err := l.sorted(r)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
-	vulnerable := false
 	for len(events) > 0 {
-		var begins, ends bool
-		version := events[0].Version
-		for len(events) > 0 && events[0].Version == version {
-			order, err := l.order(r.Type, events[0])
+		n := 1
+		for n < len(events) && events[n].Version == events[0].Version {
+			n++
+		}
+		same := events[:n]
+		events = events[n:]
+		var begins, ends, fixes bool
+		for _, e := range same {
+			above, err := l.above(r.Type, e)
 			if err != nil {
-				return false, err
+				return false, "", err
 			}
-			switch kind := events[0].Kind; {
-			case kind == Introduced && order >= 0:
-				begins = true
-			case kind == Fixed && order >= 0, kind == LastAffected && order > 0:
-				ends = true
-			}
-			events = events[1:]
+			begins = begins || e.Kind == Introduced && above >= 0
+			ends = ends || e.Kind == Fixed && above >= 0 || e.Kind == LastAffected && above > 0
+			fixes = fixes || e.Kind == Fixed && above < 0
 		}
 		if begins != ends {
 			vulnerable = begins
 		}
+		again := slices.ContainsFunc(same, func(e Event) bool { return e.Kind == Introduced })
+		if fixes && !again {
+			return vulnerable, same[0].Version, nil // all else is higher
+		}
 	}
-	return vulnerable, nil
+	return vulnerable, "", nil
 }
 
 func (l *line) beforeLimits(r Range) (bool, error) {
@@ -119,49 +155,28 @@ func (l *line) beforeLimits(r Range) (bool, error) {
 		if e.Version == "*" {
 			return true, nil
 		}
-		order, err := l.compare(r.Type, e.Version)
+		above, err := l.above(r.Type, e)
 		if err != nil {
 			return false, err
 		}
-		if order < 0 {
+		if above < 0 {
 			return true, nil
 		}
 	}
 	return !limited, nil
 }
 
-// nextFixed returns the lowest version above the installed one that fixes it in
-// this range, or "". A version that also introduces it again fixes nothing.
-func (l *line) nextFixed(r Range) (string, error) {
-	events, err := l.sorted(r)
-	if err != nil {
-		return "", err
-	}
-	for _, e := range events {
-		if e.Kind != Fixed || slices.Contains(events, Event{Introduced, e.Version}) {
-			continue
-		}
-		order, err := l.order(r.Type, e)
-		if err != nil {
-			return "", err
-		}
-		if order < 0 {
-			return e.Version, nil
-		}
-	}
-	return "", nil
-}
-
 // isFirst tells whether the event lies before every version, as introduced "0"
 // does.
 func isFirst(e Event) bool { return e.Kind == Introduced && e.Version == "0" }
 
-// order compares with an event.
-func (l *line) order(rangeType string, e Event) (int, error) {
+// above tells on which side of an event the installed version is: 1 above it, 0
+// at it, -1 below.
+func (l *line) above(rangeType string, e Event) (int, error) {
 	if isFirst(e) {
 		return 1, nil
 	}
-	return l.compare(rangeType, e.Version)
+	return l.order(rangeType).compare(l.version, e.Version)
 }
 
 // sorted returns the events in version order, whatever order the record has them
@@ -179,14 +194,14 @@ func (l *line) sorted(r Range) ([]Event, error) {
 	var failed error
 	events = slices.Clone(events)
 	slices.SortFunc(events, func(a, b Event) int {
-		order, err := compareEvents(l.ecosystem, r.Type, a, b)
+		difference, err := l.order(r.Type).compareEvents(a, b)
 		failed = cmp.Or(failed, err)
-		return cmp.Or(order, strings.Compare(a.Version, b.Version))
+		return cmp.Or(difference, strings.Compare(a.Version, b.Version))
 	})
 	return events, failed
 }
 
-func compareEvents(ecosystem, rangeType string, a, b Event) (int, error) {
+func (o *order) compareEvents(a, b Event) (int, error) {
 	switch {
 	case isFirst(a) && isFirst(b):
 		return 0, nil
@@ -195,5 +210,5 @@ func compareEvents(ecosystem, rangeType string, a, b Event) (int, error) {
 	case isFirst(b):
 		return 1, nil
 	}
-	return newLine(ecosystem, a.Version).compare(rangeType, b.Version)
+	return o.compare(a.Version, b.Version)
 }

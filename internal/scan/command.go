@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"patrol/internal/collect"
+	"patrol/internal/fleet"
 	"patrol/internal/platform/access"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/lease"
@@ -81,20 +82,19 @@ func (s *Service) Extend(ctx context.Context, node, id string, in wire.ExtendReq
 }
 
 // Finish takes what the agent collected. If the console lacks the document it
-// says so and changes nothing: the agent sends it and finishes again. To finish
+// says so and keeps the lease: the agent sends it and finishes again. To finish
 // what this lease has finished already is fine: the first answer was lost.
-func (s *Service) Finish(ctx context.Context, node, id string, in wire.FinishRequest) (wire.FinishResponse, error) {
-	var document int64
+func (s *Service) Finish(ctx context.Context, node, id string, in wire.FinishRequest) (out wire.FinishResponse, err error) {
+	var document fleet.SBOM
+	var known bool
 	if in.Error == "" {
-		found, ok, err := s.fleet.Lookup(ctx, in.DocumentDigest)
-		if err != nil || !ok {
-			return wire.FinishResponse{Send: !ok}, err
+		if document, known, err = s.fleet.Lookup(ctx, in.DocumentDigest); err != nil {
+			return out, err
 		}
-		document = found.ID
 	}
 	warnings, err := db.ToJSON(append([]collect.Warning{}, in.Warnings...)) // [], never null
 	if err != nil {
-		return wire.FinishResponse{}, err
+		return out, err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		if err := owned(ctx, tx, node, id); err != nil {
@@ -108,7 +108,12 @@ func (s *Service) Finish(ctx context.Context, node, id string, in wire.FinishReq
 		if state == "done" && holder == in.LeaseID {
 			return nil
 		}
-		if err := commands.Finish(ctx, tx, lease.Claim{ID: id, LeaseID: in.LeaseID}, "done"); err != nil {
+		claim := lease.Claim{ID: id, LeaseID: in.LeaseID}
+		if in.Error == "" && !known {
+			out.Send = true
+			return commands.Extend(ctx, tx, claim, s.now())
+		}
+		if err := commands.Finish(ctx, tx, claim, "done"); err != nil {
 			return err
 		}
 		if in.Error != "" {
@@ -116,11 +121,11 @@ func (s *Service) Finish(ctx context.Context, node, id string, in wire.FinishReq
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE scan SET state = $2, sbom_id = $3, warnings = $4, due_at = $5 WHERE id = $1`,
-			scan, Matching, document, warnings, s.now().UnixMicro())
+			scan, Matching, document.ID, warnings, s.now().UnixMicro())
 		tx.AfterCommit(func() { s.signals.Wake(matchTopic) })
 		return err
 	})
-	return wire.FinishResponse{}, err
+	return out, err
 }
 
 // owned refuses commands of other nodes.

@@ -45,16 +45,23 @@ func (s *Service) matchNext(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	claim := claims[0]
+	if claim.Attempt > attempts {
+		return true, s.giveUp(ctx, claim, fmt.Sprintf("the console began to match it %d times and never finished: see its log", attempts))
+	}
 	err = s.keepWhile(ctx, claim, func(ctx context.Context) error { return s.match(ctx, claim) })
 	if err == nil || errors.Is(err, lease.ErrLost) || ctx.Err() != nil {
 		return true, nil // done; or cancelled, or taken over, and then not ours to end
 	}
 	slog.Error("scan could not be matched", "scan", claim.ID, "attempt", claim.Attempt, "error", err)
-	return true, s.db.Write(ctx, func(tx *db.Tx) error {
-		if claim.Attempt < attempts {
-			return matches.Retry(ctx, tx, claim, s.now())
-		}
-		_, err := s.end(ctx, tx, claim.ID, Failed, "matching failed: "+err.Error())
+	if claim.Attempt == attempts {
+		return true, s.giveUp(ctx, claim, "matching failed: "+err.Error())
+	}
+	return true, s.db.Write(ctx, func(tx *db.Tx) error { return matches.Retry(ctx, tx, claim, s.now()) })
+}
+
+func (s *Service) giveUp(ctx context.Context, claim lease.Claim, reason string) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := s.end(ctx, tx, claim.ID, Failed, reason)
 		return err
 	})
 }

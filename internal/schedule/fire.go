@@ -80,11 +80,11 @@ func (s *Service) fireNext(ctx context.Context) (fired bool, err error) {
 
 // RunNow fires a schedule once, enabled or not, and leaves its next fire time.
 func (s *Service) RunNow(ctx context.Context, id string) (run Run, err error) {
-	sch, err := s.Get(ctx, id)
-	if err != nil {
-		return run, err
-	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		sch, err := find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
 		run, err = s.start(ctx, tx, sch, s.now())
 		return err
 	})

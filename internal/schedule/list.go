@@ -31,7 +31,11 @@ func (s *Service) List(ctx context.Context, p rest.Paging) (rest.Page[Schedule],
 
 // Get returns one schedule.
 func (s *Service) Get(ctx context.Context, id string) (Schedule, error) {
-	found, err := db.One(s.db.Read().QueryRowContext(ctx, selectSchedules+` WHERE s.id = $1`, id), readSchedule)
+	return find(ctx, s.db.Read(), id)
+}
+
+func find(ctx context.Context, q db.Querier, id string) (Schedule, error) {
+	found, err := db.One(q.QueryRowContext(ctx, selectSchedules+` WHERE s.id = $1`, id), readSchedule)
 	if errors.Is(err, db.ErrNotFound) {
 		return found, problem.NotFound("schedule", id)
 	}

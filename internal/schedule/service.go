@@ -131,45 +131,62 @@ type Change struct {
 // Edit changes a schedule. The next fire time is computed anew when what decides
 // it changes.
 func (s *Service) Edit(ctx context.Context, id string, c Change) (Schedule, error) {
-	old, err := s.Get(ctx, id)
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		// Read where it is written: a schedule that fires meanwhile has moved on.
+		old, err := find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		d, next, err := c.apply(old, s.now())
+		if err != nil {
+			return err
+		}
+		var taken int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM schedule WHERE name = $1 AND id <> $2`, d.Name, id).Scan(&taken); err != nil {
+			return err
+		}
+		if taken > 0 {
+			return problem.Conflict("there is a schedule named %q already", d.Name)
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE schedule SET name = $2, cron = $3, time_zone = $4, selector = $5, enabled = $6, next_fire_at = $7 WHERE id = $1`,
+			id, d.Name, d.Cron, d.TimeZone, d.Selector, flag(d.Enabled), db.Micros(next))
+		tx.AfterCommit(func() { s.signals.Wake(topic) })
+		return err
+	})
 	if err != nil {
-		return old, err
+		return Schedule{}, err
 	}
+	return s.Get(ctx, id)
+}
+
+// apply returns what a schedule becomes, and when it fires next: zero while it
+// is disabled.
+func (c Change) apply(old Schedule, now time.Time) (Definition, time.Time, error) {
 	d := Definition{old.Name, old.Cron, old.TimeZone, old.Selector, old.Enabled}
 	set(&d.Name, c.Name)
 	set(&d.Cron, c.Cron)
 	set(&d.TimeZone, c.TimeZone)
 	set(&d.Selector, c.Selector)
 	set(&d.Enabled, c.Enabled)
-	t, err := d.check(s.now())
+	t, err := d.check(now)
 	if err != nil {
-		return old, err
+		return d, time.Time{}, err
+	}
+	if !d.Enabled {
+		if c.NextFireAt != nil {
+			err = problem.Invalid("next_fire_at", "a disabled schedule does not fire: enable it in the same change, or run it")
+		}
+		return d, time.Time{}, err
 	}
 	next := old.NextFireAt
 	if d.Cron != old.Cron || d.TimeZone != old.TimeZone || d.Enabled != old.Enabled {
-		next = t.next(s.now())
+		next = t.next(now)
 	}
 	set(&next, c.NextFireAt)
-	if !d.Enabled {
-		if c.NextFireAt != nil {
-			return old, problem.Invalid("next_fire_at", "a disabled schedule does not fire: enable it in the same change, or run it")
-		}
-		next = time.Time{}
+	if next.IsZero() {
+		return d, next, problem.Invalid("next_fire_at", "is no time")
 	}
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		var taken int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM schedule WHERE name = $1 AND id <> $2`, d.Name, id).Scan(&taken); err != nil || taken > 0 {
-			return errors.Join(err, problem.Conflict("there is a schedule named %q already", d.Name))
-		}
-		_, err := tx.ExecContext(ctx, `UPDATE schedule SET name = $2, cron = $3, time_zone = $4, selector = $5, enabled = $6, next_fire_at = $7 WHERE id = $1`,
-			id, d.Name, d.Cron, d.TimeZone, d.Selector, flag(d.Enabled), db.Micros(next))
-		tx.AfterCommit(func() { s.signals.Wake(topic) })
-		return err
-	})
-	if err != nil {
-		return old, err
-	}
-	return s.Get(ctx, id)
+	return d, next, nil
 }
 
 // Delete removes a schedule and the record of its runs; their scans stay.

@@ -21,6 +21,10 @@ var ErrLost = errors.New("the command is no longer this agent's")
 // ErrUnknown says that the console does not accept the credential.
 var ErrUnknown = errors.New("the console does not accept this agent's credential")
 
+// ErrRefused says that the console understood and will say the same again: the
+// document is too large, the protocol is another one.
+var ErrRefused = errors.New("the console refuses this")
+
 // Client speaks to one console.
 type Client struct {
 	// Console is its base URL.
@@ -149,11 +153,28 @@ func (c *Client) send(ctx context.Context, method, path, credential string, body
 		said.Detail = strings.TrimSpace(resp.Status) + " from something that is no Patrol console"
 	}
 	failed := fmt.Errorf("%s %s: %s", method, req.URL.Path, said.Detail)
-	switch resp.StatusCode {
-	case http.StatusUnauthorized:
-		return nil, errors.Join(ErrUnknown, failed)
-	case http.StatusConflict:
-		return nil, errors.Join(ErrLost, failed)
+	if kind := kindOf(resp.StatusCode, strings.HasPrefix(path, "commands/")); kind != nil {
+		failed = fmt.Errorf("%w: %w", kind, failed)
 	}
 	return nil, failed
+}
+
+// kindOf tells what an answer means to the agent; nil if the same call may go
+// well later. A console that was restored from a backup does not know the
+// commands that it has given out since: they are lost.
+func kindOf(status int, command bool) error {
+	switch status {
+	case http.StatusUnauthorized:
+		return ErrUnknown
+	case http.StatusConflict, http.StatusNotFound:
+		if command {
+			return ErrLost
+		}
+		if status == http.StatusConflict {
+			return ErrRefused
+		}
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return ErrRefused
+	}
+	return nil
 }

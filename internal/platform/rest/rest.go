@@ -67,7 +67,8 @@ func RoleOf(op *huma.Operation) (access.Role, bool) {
 	return role, ok
 }
 
-// Handle adds a route that needs a role.
+// Handle adds a route that needs a role. Who lacks it is told so before anything
+// of the request is read.
 func Handle[I, O any](api huma.API, role access.Role, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	op.Metadata = map[string]any{"role": role}
 	op.MaxBodyBytes = bodyLimit
@@ -77,10 +78,14 @@ func Handle[I, O any](api huma.API, role access.Role, op huma.Operation, handler
 	} else {
 		op.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	}
-	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
-		if role != access.Public && !access.From(ctx).Role.Includes(role) {
-			return nil, huma.Error403Forbidden("this needs the role " + string(role))
+	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		if role != access.Public && !access.From(ctx.Context()).Role.Includes(role) {
+			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "this needs the role "+string(role)) // the caller is gone if this fails
+			return
 		}
+		next(ctx)
+	})
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
 			return nil, statusError(err)

@@ -1,0 +1,121 @@
+package fleet_test
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/db/dbtest"
+	"patrol/internal/platform/problem"
+	"patrol/internal/sbom"
+)
+
+func TestPutAndDocument(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		golang := sbom.Component{Ecosystem: "Go", Name: "golang.org/x/net", Version: "0.17.0", Locations: []string{"usr/bin/a", "usr/bin/b"}}
+		doc := &sbom.Document{Distribution: sbom.Distribution{ID: "debian", Version: "12"}, Components: []sbom.Component{openssl("var/lib/dpkg/status"), golang}}
+		digest := h.put(doc)
+		got, err := h.Document(t.Context(), digest)
+		if err != nil || !reflect.DeepEqual(got, doc) {
+			t.Errorf("Document = %+v, %v; want %+v", got, err, doc)
+		}
+		found := h.lookup(digest)
+		if found.Digest != digest || found.Inventory.Digest != sbom.InventoryDigest(doc.Inventory()) ||
+			!slices.Equal(found.Inventory.Ecosystems, []string{"Debian:12", "Go"}) {
+			t.Errorf("Lookup = %+v", found)
+		}
+	})
+}
+
+func TestPutTwice(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		first := h.lookup(h.put(&sbom.Document{Components: []sbom.Component{openssl("a")}}))
+		second := h.lookup(h.put(&sbom.Document{Components: []sbom.Component{openssl("a")}}))
+		if !reflect.DeepEqual(first, second) {
+			t.Errorf("put twice: %+v and %+v", first, second)
+		}
+	})
+}
+
+func TestPutRefuses(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		good := encode(t, &sbom.Document{Components: []sbom.Component{openssl("a")}})
+		other := sbom.Digest([]byte("something else"))
+		wantProblem(t, h.Put(t.Context(), other, good), problem.KindInvalid)
+		for _, garbage := range []string{"", "garbage", "[]", `{"components":[{}]}`, `{"components":`, `{"components":[{"ecosystem":"Go"}]}`} {
+			wantProblem(t, h.Put(t.Context(), sbom.Digest([]byte(garbage)), []byte(garbage)), problem.KindInvalid)
+		}
+		if n := dbtest.Count(t, h.db.Read(), `SELECT count(*) FROM sbom`); n != 0 {
+			t.Errorf("%d documents were kept", n)
+		}
+		if _, ok, err := h.Lookup(t.Context(), other); ok || err != nil {
+			t.Errorf("Lookup of what was refused = %v, %v", ok, err)
+		}
+		_, err := h.Document(t.Context(), other)
+		wantProblem(t, err, problem.KindNotFound)
+	})
+}
+
+// What matching needs is kept once for documents that differ in places, and once
+// for components that differ in purl.
+func TestInventoryIsShared(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		arm := openssl("a")
+		arm.PURL = "pkg:deb/debian/libssl3@3.0.11-1?arch=arm64"
+		documents := []*sbom.Document{
+			{Components: []sbom.Component{openssl("a")}},
+			{Components: []sbom.Component{openssl("b")}},
+			{Components: []sbom.Component{openssl("a"), arm}},
+		}
+		inventories := map[int64]bool{}
+		digests := map[string]bool{}
+		for _, doc := range documents {
+			digest := h.put(doc)
+			digests[digest], inventories[h.lookup(digest).Inventory.ID] = true, true
+		}
+		if len(digests) != 3 || len(inventories) != 1 {
+			t.Errorf("%d documents have %d inventories; want 3 and 1", len(digests), len(inventories))
+		}
+		if n := dbtest.Count(t, h.db.Read(), `SELECT count(*) FROM inventory_component`); n != 1 {
+			t.Errorf("the inventory has %d components; want 1", n)
+		}
+		upgraded := openssl("a")
+		upgraded.Version = "3.0.15-1"
+		other := h.lookup(h.put(&sbom.Document{Components: []sbom.Component{upgraded}}))
+		if inventories[other.Inventory.ID] {
+			t.Error("another version has the same inventory")
+		}
+	})
+}
+
+func TestEmptyDocument(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		digest := h.put(new(sbom.Document))
+		if found := h.lookup(digest); found.Inventory.Ecosystems == nil || len(found.Inventory.Ecosystems) != 0 {
+			t.Errorf("Lookup = %+v", found)
+		}
+		if doc, err := h.Document(t.Context(), digest); err != nil || doc.Components == nil {
+			t.Errorf("Document = %+v, %v", doc, err)
+		}
+	})
+}
+
+func TestInstalledTellsEcosystems(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.put(&sbom.Document{Components: []sbom.Component{{Ecosystem: "PyPI", Name: "flask", Version: "3.0.0"}}}) // on no node
+		installed := h.lookup(h.put(&sbom.Document{Components: []sbom.Component{openssl("a"), {Ecosystem: "Debian:8", Name: "bash", Version: "4.3"}}}))
+		for _, name := range []string{"web-1", "web-2"} {
+			node := h.register(name).Node
+			dbtest.Write(t, h.db, func(tx *db.Tx) error { return h.Installed(t.Context(), tx, node, installed) })
+			notAssessed := h.node(node).NotAssessed
+			if len(notAssessed) != 1 || notAssessed[0].Ecosystem != "Debian:8" {
+				t.Errorf("not assessed = %+v; want the release without support", notAssessed)
+			}
+		}
+		got, err := h.Ecosystems(t.Context())
+		if err != nil || !slices.Equal(got, []string{"Debian:12", "Debian:8"}) {
+			t.Errorf("Ecosystems = %q, %v; want those of nodes", got, err)
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/db/dbtest"
+)
+
+// notes is a room with one table.
+var notes = room("CREATE TABLE note (id BIGKEY, text TEXT NOT NULL, at BIGINT);")
+
+func room(files ...string) db.Migrations {
+	fsys := fstest.MapFS{}
+	for i, text := range files {
+		fsys[fmt.Sprintf("migrations/%04d_note.sql", i+1)] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return db.Migrations{Room: "notes", Files: fsys}
+}
+
+func insert(ctx context.Context, tx *db.Tx, text string) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO note (text) VALUES ($1)`, text)
+	return err
+}
+
+func texts(t *testing.T, d *db.DB) []string {
+	t.Helper()
+	rows, err := d.Read().QueryContext(t.Context(), `SELECT text FROM note ORDER BY id`)
+	all, err := db.All(rows, err, func(scan db.Scan) (text string, err error) { return text, scan(&text) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestWriteCommitsOrRollsBack(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		dbtest.Write(t, d, func(tx *db.Tx) error { return insert(t.Context(), tx, "kept") })
+		refused := errors.New("refused")
+		err := d.Write(t.Context(), func(tx *db.Tx) error { return errors.Join(insert(t.Context(), tx, "gone"), refused) })
+		if !errors.Is(err, refused) {
+			t.Errorf("Write = %v; want the error of its function", err)
+		}
+		if got := texts(t, d); !slices.Equal(got, []string{"kept"}) {
+			t.Errorf("notes = %q; want what was committed", got)
+		}
+	}, notes)
+}
+
+func TestPanicRollsBackAndFreesTheWriter(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		func() {
+			defer func() { _ = recover() }()
+			_ = d.Write(t.Context(), func(tx *db.Tx) error {
+				if err := insert(t.Context(), tx, "gone"); err != nil {
+					t.Error(err)
+				}
+				panic("in the middle")
+			})
+		}()
+		dbtest.Write(t, d, func(tx *db.Tx) error { return insert(t.Context(), tx, "kept") })
+		if got := texts(t, d); !slices.Equal(got, []string{"kept"}) {
+			t.Errorf("notes = %q; want those of the second transaction", got)
+		}
+	}, notes)
+}
+
+func TestAfterCommit(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		var called []string
+		dbtest.Write(t, d, func(tx *db.Tx) error {
+			for _, name := range []string{"first", "second"} {
+				tx.AfterCommit(func() {
+					if len(texts(t, d)) != 1 {
+						t.Error("called before the row could be read")
+					}
+					called = append(called, name)
+				})
+			}
+			return insert(t.Context(), tx, "note")
+		})
+		_ = d.Write(t.Context(), func(tx *db.Tx) error {
+			tx.AfterCommit(func() { called = append(called, "of a transaction that was rolled back") })
+			return errors.New("refused")
+		})
+		if want := []string{"first", "second"}; !slices.Equal(called, want) {
+			t.Errorf("called %q; want %q", called, want)
+		}
+	}, notes)
+}
+
+func TestReaderCannotWrite(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		rows, err := d.Read().QueryContext(t.Context(), `INSERT INTO note (text) VALUES ('x') RETURNING id`)
+		if err == nil {
+			err = db.Each(rows, func(db.Scan) error { return nil })
+		}
+		if err == nil || len(texts(t, d)) != 0 {
+			t.Errorf("a write through the reading pool gave %v and left %q", err, texts(t, d))
+		}
+	}, notes)
+}
+
+func TestConcurrentWritersQueue(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		const writers, each = 8, 50
+		var group sync.WaitGroup
+		for range writers {
+			group.Go(func() {
+				for range each {
+					// Reading first is what makes deferred transactions fail with BUSY.
+					err := d.Write(t.Context(), func(tx *db.Tx) error {
+						var n int
+						if err := tx.QueryRowContext(t.Context(), `SELECT count(*) FROM note`).Scan(&n); err != nil {
+							return err
+						}
+						return insert(t.Context(), tx, fmt.Sprint(n))
+					})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+		for i, text := range texts(t, d) {
+			if text != fmt.Sprint(i) {
+				t.Fatalf("note %d saw %s notes before it: two transactions overlapped", i, text)
+			}
+		}
+		if n := len(texts(t, d)); n != writers*each {
+			t.Errorf("%d notes; want %d", n, writers*each)
+		}
+	}, notes)
+}
+
+func TestFile(t *testing.T) {
+	for _, name := range []string{"patrol.db", "with space.db", "100%25.db", "what?mode=memory.db", "a#b.db", "ü&=;.db"} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "made here", name)
+			first := dbtest.OpenSQLite(t, path, notes)
+			dbtest.Write(t, first, func(tx *db.Tx) error { return insert(t.Context(), tx, "survives") })
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatalf("the database is in another file: %v", err)
+			}
+			if info.Mode().Perm() != 0o600 || info.Size() == 0 {
+				t.Errorf("file has mode %v and %d bytes; want 0600 and some", info.Mode().Perm(), info.Size())
+			}
+			if got := texts(t, dbtest.OpenSQLite(t, path, notes)); !slices.Equal(got, []string{"survives"}) {
+				t.Errorf("notes after reopening = %q", got)
+			}
+		})
+	}
+}
+
+func TestOpenSaysWhichFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "patrol.db")
+	if err := os.WriteFile(path, []byte("this is text, and no database at all, however long"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := db.Open(t.Context(), path); err == nil {
+		_ = d.Close()
+		t.Error("a text file was opened as a database")
+	}
+}
+
+func TestTimeColumn(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		moments := []time.Time{{}, time.Date(2026, 3, 29, 1, 2, 3, 456789000, time.UTC)}
+		for _, moment := range moments {
+			dbtest.Write(t, d, func(tx *db.Tx) error {
+				_, err := tx.ExecContext(t.Context(), `INSERT INTO note (text, at) VALUES ('', $1)`, db.Micros(moment))
+				return err
+			})
+		}
+		rows, err := d.Read().QueryContext(t.Context(), `SELECT at FROM note ORDER BY id`)
+		got, err := db.All(rows, err, func(scan db.Scan) (at time.Time, err error) { return at, scan(db.Time{Time: &at}) })
+		if err != nil || !slices.Equal(got, moments) {
+			t.Errorf("times = %v, %v; want %v", got, err, moments)
+		}
+	}, notes)
+}
+
+func TestOneOfNone(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		row := d.Read().QueryRowContext(t.Context(), `SELECT text FROM note WHERE id = 7`)
+		_, err := db.One(row, func(scan db.Scan) (text string, err error) { return text, scan(&text) })
+		if !errors.Is(err, db.ErrNotFound) {
+			t.Errorf("One = %v; want ErrNotFound", err)
+		}
+	}, notes)
+}

@@ -1,0 +1,209 @@
+package schedule_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/db/dbtest"
+	"patrol/internal/platform/lease"
+	"patrol/internal/platform/problem"
+	"patrol/internal/scan"
+	"patrol/internal/schedule"
+)
+
+func TestFire(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		busy, idle := h.node("web-1"), h.node("web-2")
+		if _, err := h.scans.StartOnDemand(t.Context(), []string{busy}); err != nil {
+			t.Fatal(err)
+		}
+		s := h.create(hourly("hourly"))
+		if wait := h.fire(); wait > time.Hour || len(h.runs(s.ID)) != 0 {
+			t.Errorf("fired before its time, or waits for %v", wait)
+		}
+		due := noon.Add(time.Hour)
+		h.clock.Set(due.Add(time.Minute)) // a minute late
+		h.fire()
+		h.fire()
+		runs := h.runs(s.ID)
+		if len(runs) != 1 {
+			t.Fatalf("runs = %+v; want one", runs)
+		}
+		run := runs[0]
+		if !run.ScheduledFor.Equal(due) || !run.FiredAt.Equal(due.Add(time.Minute)) || run.Selected != 2 || run.Scans != 1 || run.Error != "" {
+			t.Errorf("run = %+v", run)
+		}
+		scans := h.scansOf(run.ID)
+		if len(scans) != 1 || scans[0].Node.ID != idle || scans[0].Trigger != scan.BySchedule || scans[0].Schedule == nil || scans[0].Schedule.Name != "hourly" {
+			t.Errorf("scans = %+v; want one of the node that was idle", scans)
+		}
+		after := h.get(s.ID)
+		if !after.NextFireAt.Equal(noon.Add(2*time.Hour)) || after.LastRun == nil || *after.LastRun != run {
+			t.Errorf("schedule = %+v", after)
+		}
+		if n := dbtest.Count(t, h.db.Read(), `SELECT count(*) FROM event WHERE type = 'schedule.fired' AND subject = $1`, s.ID); n != 1 {
+			t.Errorf("%d events; want 1", n)
+		}
+	})
+}
+
+// A console that was away for a day fires once, not once for each hour.
+func TestCatchUp(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		s := h.create(hourly("hourly"))
+		h.clock.Advance(24*time.Hour + time.Minute)
+		h.fire()
+		if runs := h.runs(s.ID); len(runs) != 1 || !runs[0].ScheduledFor.Equal(noon.Add(time.Hour)) {
+			t.Errorf("runs = %+v; want one, of the first hour that was missed", runs)
+		}
+		if next := h.get(s.ID).NextFireAt; !next.Equal(noon.Add(25 * time.Hour)) {
+			t.Errorf("next at %v", next)
+		}
+	})
+}
+
+// failing starts scans until it is told not to.
+type failing struct {
+	schedule.Scans
+	after int
+}
+
+func (f *failing) Start(ctx context.Context, tx *db.Tx, node string, cause scan.Cause) (string, bool, error) {
+	if f.after--; f.after < 0 {
+		return "", false, errors.New("the disk is full")
+	}
+	return f.Scans.Start(ctx, tx, node, cause)
+}
+
+// Run, scans and the next fire time are there together or not at all.
+func TestFireIsOneTransaction(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.node("web-1")
+		h.node("web-2")
+		s := h.create(hourly("hourly"))
+		h.clock.Advance(time.Hour)
+		broken := schedule.NewService(h.db, &failing{h.scans, 1}, h.fleet, lease.NewSignals(), h.clock.Now)
+		if _, err := broken.FireDue(t.Context()); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+			t.Fatalf("FireDue = %v", err)
+		}
+		if n := dbtest.Count(t, h.db.Read(), `SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM scan) + (SELECT count(*) FROM command)
+			+ (SELECT count(*) FROM event WHERE type = 'schedule.fired')`); n != 0 || !h.get(s.ID).NextFireAt.Equal(noon.Add(time.Hour)) {
+			t.Errorf("%d rows were left, and the next fire time is %v", n, h.get(s.ID).NextFireAt)
+		}
+		h.fire()
+		if runs := h.runs(s.ID); len(runs) != 1 || runs[0].Scans != 2 {
+			t.Errorf("runs = %+v; want one with both scans", runs)
+		}
+	})
+}
+
+// Two consoles over one database, while somebody edits the schedule.
+func TestFiresOnce(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.node("web-1")
+		s := h.create(hourly("hourly"))
+		consoles := []house{newHouse(t, h.db, h.clock), newHouse(t, h.db, h.clock)}
+		const hours = 40
+		for hour := 1; hour <= hours; hour++ {
+			h.clock.Set(noon.Add(time.Duration(hour) * time.Hour))
+			var group sync.WaitGroup
+			for _, console := range consoles {
+				group.Go(func() { console.fire() })
+			}
+			group.Go(func() { h.edit(s.ID, schedule.Change{Name: pointer(fmt.Sprintf("hourly, %d", hour))}) })
+			group.Wait()
+		}
+		seen := map[time.Time]bool{}
+		for _, run := range h.runs(s.ID) {
+			if seen[run.ScheduledFor] {
+				t.Errorf("fired twice for %v", run.ScheduledFor)
+			}
+			seen[run.ScheduledFor] = true
+		}
+		if len(seen) != hours {
+			t.Errorf("fired for %d hours; want %d", len(seen), hours)
+		}
+	})
+}
+
+func TestRunNow(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.node("web-1")
+		for _, enabled := range []bool{true, false} {
+			d := hourly(fmt.Sprintf("enabled %v", enabled))
+			d.Enabled = enabled
+			s := h.create(d)
+			run, err := h.RunNow(t.Context(), s.ID)
+			if err != nil || run.Selected != 1 || !run.ScheduledFor.Equal(noon) {
+				t.Errorf("RunNow = %+v, %v", run, err)
+			}
+			after := h.get(s.ID)
+			if !after.NextFireAt.Equal(s.NextFireAt) || after.NextFireAt.IsZero() == enabled || after.LastRun == nil || *after.LastRun != run {
+				t.Errorf("schedule = %+v; want the next fire time of %+v", after, s)
+			}
+		}
+		_, err := h.RunNow(t.Context(), "no such schedule")
+		wantProblem(t, err, problem.KindNotFound, "")
+	})
+}
+
+func TestSelectorThatFailsIsOnTheRun(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.node("web-1")
+		bad, good := hourly("bad"), hourly("good")
+		bad.Selector = `1 / size(node.labels) > 0`
+		b, g := h.create(bad), h.create(good)
+		h.clock.Advance(time.Hour)
+		h.fire()
+		runs := h.runs(b.ID)
+		if len(runs) != 1 || !strings.Contains(runs[0].Error, "web-1") || !strings.Contains(runs[0].Error, "division by zero") || runs[0].Scans != 0 {
+			t.Errorf("runs = %+v; want an error that names the node", runs)
+		}
+		if !h.get(b.ID).NextFireAt.Equal(noon.Add(2 * time.Hour)) {
+			t.Error("the schedule does not go on")
+		}
+		if runs := h.runs(g.ID); len(runs) != 1 || runs[0].Scans != 1 {
+			t.Errorf("the other schedule's runs = %+v", runs)
+		}
+	})
+}
+
+// Run is woken by a change, and needs no look at the clock for it.
+func TestRunIsWoken(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		ctx, cancel := context.WithCancel(t.Context())
+		fired := make(chan string)
+		d := h.db
+		signals := lease.NewSignals()
+		s := schedule.NewService(d, h.scans, telling{h.fleet, fired}, signals, h.clock.Now)
+		var ended sync.WaitGroup
+		ended.Go(func() { s.Run(ctx) })
+		created, err := s.Create(t.Context(), hourly("hourly"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Edit(t.Context(), created.ID, schedule.Change{NextFireAt: pointer(noon)}); err != nil {
+			t.Fatal(err)
+		}
+		<-fired
+		cancel()
+		ended.Wait()
+	})
+}
+
+// telling says when a selector is evaluated, which is when a schedule fires.
+type telling struct {
+	schedule.Nodes
+	fired chan<- string
+}
+
+func (n telling) Select(ctx context.Context, q db.Querier, selector string) ([]string, error) {
+	n.fired <- selector
+	return n.Nodes.Select(ctx, q, selector)
+}
