@@ -4,7 +4,7 @@
 #   PATROL_CONSOLE=https://console.example:8080 PATROL_TOKEN=patrol_api_… examples/scan-everything.sh
 #
 # Needs curl and jq. PATROL_CACERT names the console's certificate where it is
-# self-signed. Exits 1 if a scan did not complete.
+# self-signed. Exits 1 if a scan did not complete within PATROL_WAIT seconds (3600).
 set -eu
 
 console=${PATROL_CONSOLE:-http://127.0.0.1:8080}
@@ -36,13 +36,17 @@ scans=$(api POST scans --data "{\"nodes\": $nodes}" | jq -r '.items[].id')
 echo "scanning $count nodes"
 
 failed=0
+deadline=$(($(date +%s) + ${PATROL_WAIT:-3600}))
 for scan in $scans; do
   while :; do
-    state=$(api GET "scans/$scan" | jq -r .state)
+    answer=$(api GET "scans/$scan")
+    state=$(printf '%s' "$answer" | jq -r .state)
     case $state in
       complete) break ;;
-      failed | cancelled) echo "scan $scan is $state" >&2; failed=1; break ;;
+      queued | collecting | matching) ;;
+      *) echo "scan $scan is $state" >&2; failed=1; break ;;
     esac
+    [ "$(date +%s)" -lt "$deadline" ] || { echo "scan $scan is still $state: its node may be away" >&2; failed=1; break; }
     sleep 1
   done
 done

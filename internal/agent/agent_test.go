@@ -54,7 +54,7 @@ func TestRunRefuses(t *testing.T) {
 	h := newHouse(t)
 	m := h.machine()
 	wantSays(t, agent.Run(t.Context(), m.options("")), "--enrolment-token")
-	wantSays(t, agent.Run(t.Context(), m.options("wrong")), "does not accept")
+	wantSays(t, agent.Run(t.Context(), m.options("wrong")), "the enrolment token is wrong or was revoked")
 	if err := os.WriteFile(filepath.Join(m.dataDir, "agent.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}

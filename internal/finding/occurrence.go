@@ -9,6 +9,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/rest"
 	"patrol/internal/risk"
+	"patrol/internal/sbom"
 )
 
 // Why an occurrence was opened.
@@ -45,8 +46,9 @@ type State struct {
 }
 
 // Apply opens and resolves the occurrences of a node so that they say what its
-// new state says. It may be repeated: the second time changes nothing.
-func (s *Service) Apply(ctx context.Context, tx *db.Tx, node, scan string, before, after State) (opened, resolved int64, err error) {
+// new state says. What was found in unseen components, which nobody could look at,
+// stays open. It may be repeated: the second time changes nothing.
+func (s *Service) Apply(ctx context.Context, tx *db.Tx, node, scan string, before, after State, unseen []sbom.Key) (opened, resolved int64, err error) {
 	now := s.now().UnixMicro()
 	result, err := tx.ExecContext(ctx, `INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, opened_at, opened_scan, opened_because)
 		SELECT $1, f.vulnerability_id, f.ecosystem, f.package, CAST($2 AS BIGINT), $3,
@@ -62,6 +64,10 @@ func (s *Service) Apply(ctx context.Context, tx *db.Tx, node, scan string, befor
 		return 0, 0, fmt.Errorf("open occurrences of node %s: %w", node, err)
 	}
 	if opened, err = result.RowsAffected(); err != nil {
+		return 0, 0, err
+	}
+	hold, err := db.ToJSON(unseen)
+	if err != nil {
 		return 0, 0, err
 	}
 	// A package is still there if some component has its name, as the occurrence
@@ -80,8 +86,12 @@ func (s *Service) Apply(ctx context.Context, tx *db.Tx, node, scan string, befor
 			ELSE '`+Removed+`' END
 		WHERE node_id = $1 AND resolved_at IS NULL AND (vulnerability_id, ecosystem, package) NOT IN (
 			SELECT f.vulnerability_id, f.ecosystem, f.package
-			FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id WHERE r.result_id = $5)`,
-		node, now, scan, after.Inventory, after.Result, before.Result)
+			FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id WHERE r.result_id = $5
+			UNION SELECT f.vulnerability_id, f.ecosystem, f.package FROM json_each($7) AS j
+			JOIN component AS c ON c.ecosystem = value->>'Ecosystem' AND c.name = value->>'Name' AND c.version = value->>'Version'
+				AND c.source_name = value->>'SourceName' AND c.source_version = value->>'SourceVersion'
+			JOIN finding AS f ON f.component_id = c.id)`,
+		node, now, scan, after.Inventory, after.Result, before.Result, hold)
 	if err != nil {
 		return 0, 0, fmt.Errorf("resolve occurrences of node %s: %w", node, err)
 	}

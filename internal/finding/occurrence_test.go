@@ -183,7 +183,7 @@ func TestApplyRepeated(t *testing.T) {
 		for i, want := range []int64{1, 0} {
 			var opened, resolved int64
 			dbtest.Write(t, h.db, func(tx *db.Tx) (err error) {
-				opened, resolved, err = h.Apply(t.Context(), tx, node, "again", before, after)
+				opened, resolved, err = h.Apply(t.Context(), tx, node, "again", before, after, nil)
 				return err
 			})
 			if opened != want || resolved != want {

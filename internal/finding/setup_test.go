@@ -158,7 +158,7 @@ func (h house) scan(node string, rev revision, components ...sbom.Component) (id
 	document := h.put(components...)
 	after := finding.State{Inventory: document.Inventory.ID, Result: h.match(document, rev)}
 	dbtest.Write(h.t, h.db, func(tx *db.Tx) (err error) {
-		if opened, resolved, err = h.Apply(h.t.Context(), tx, node, id, h.had[node], after); err != nil {
+		if opened, resolved, err = h.Apply(h.t.Context(), tx, node, id, h.had[node], after, nil); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(h.t.Context(), `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, queued_at, finished_at, due_at, sbom_id, result_id)

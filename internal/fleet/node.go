@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"patrol/internal/match"
@@ -19,8 +20,11 @@ func (s *Service) Register(ctx context.Context, in wire.RegisterRequest) (out wi
 	if in.Facts.Protocol != wire.Version {
 		return out, problem.Conflict("this console speaks protocol %d and the agent %d: install the console's version of patrol", wire.Version, in.Facts.Protocol)
 	}
-	if len(in.Key) < 16 || in.Facts.Name == "" {
-		return out, problem.Invalid("key", "a key of 16 characters or more and facts.name are needed")
+	if len(in.Key) < 16 || len(in.Key) > maxFact {
+		return out, problem.Invalid("key", "needs 16 to %d characters", maxFact)
+	}
+	if err := check(in.Facts); err != nil {
+		return out, err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		if out.Node, err = s.register(ctx, tx, in); err != nil {
@@ -34,6 +38,26 @@ func (s *Service) Register(ctx context.Context, in wire.RegisterRequest) (out wi
 		return err
 	})
 	return out, err
+}
+
+// What an agent may say of its machine: everybody who lists nodes reads it.
+const (
+	maxFact   = 256 // bytes
+	maxLabels = 64
+)
+
+func check(f wire.Facts) error {
+	if f.Name == "" {
+		return problem.Invalid("name", "is empty")
+	}
+	said := []string{f.Name, f.Agent, f.MachineID, f.Architecture, f.Kernel, f.Distribution.ID, f.Distribution.Version, f.Distribution.Name}
+	for key, value := range f.Labels {
+		said = append(said, key, value)
+	}
+	if len(f.Labels) > maxLabels || slices.ContainsFunc(said, func(text string) bool { return len(text) > maxFact }) {
+		return problem.Invalid("facts", "a machine has at most %d labels, and each fact %d bytes", maxLabels, maxFact)
+	}
+	return nil
 }
 
 // register returns the node of a key; a new one is an event.
@@ -55,8 +79,8 @@ func (s *Service) register(ctx context.Context, tx *db.Tx, in wire.RegisterReque
 
 // Heartbeat notes that the node is there, and what its agent says of it.
 func (s *Service) Heartbeat(ctx context.Context, node string, facts wire.Facts) error {
-	if facts.Name == "" {
-		return problem.Invalid("name", "is empty")
+	if err := check(facts); err != nil {
+		return err
 	}
 	return s.db.Write(ctx, func(tx *db.Tx) error { return s.seen(ctx, tx, node, facts) })
 }
@@ -122,12 +146,13 @@ const selectNodes = `SELECT n.id, n.kind, n.name, n.machine_id, n.distribution, 
 		SELECT v.severity AS severity, count(*) AS amount
 		FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id
 		WHERE o.node_id = n.id AND o.resolved_at IS NULL GROUP BY v.severity)),
-	i.ecosystems, r.uncovered
+	i.ecosystems, r.uncovered, good.not_assessed
 	FROM node AS n
 	LEFT JOIN scan AS last ON last.id = (SELECT max(id) FROM scan WHERE node_id = n.id)
 	LEFT JOIN sbom AS b ON b.id = n.sbom_id
 	LEFT JOIN inventory AS i ON i.id = b.inventory_id
-	LEFT JOIN result AS r ON r.id = (SELECT result_id FROM scan WHERE node_id = n.id AND state = 'complete' ORDER BY id DESC LIMIT 1)`
+	LEFT JOIN scan AS good ON good.id = (SELECT max(id) FROM scan WHERE node_id = n.id AND state = 'complete')
+	LEFT JOIN result AS r ON r.id = good.result_id`
 
 func (s *Service) readNode(scan db.Scan) (Node, error) {
 	n := Node{NotAssessed: []match.NotAssessed{}}
@@ -136,10 +161,11 @@ func (s *Service) readNode(scan db.Scan) (Node, error) {
 		finished  time.Time
 	}
 	var ecosystems []string
+	var blind []match.NotAssessed
 	err := scan(&n.ID, &n.Kind, &n.Name, &n.MachineID, db.JSON{Into: &n.Distribution}, &n.Architecture, &n.Kernel, &n.AgentVersion,
 		db.JSON{Into: &n.Labels}, db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen},
 		&last.id, &last.state, db.Time{Time: &last.finished},
-		db.JSON{Into: &n.Counts}, db.JSON{Into: &ecosystems}, db.JSON{Into: &n.NotAssessed})
+		db.JSON{Into: &n.Counts}, db.JSON{Into: &ecosystems}, db.JSON{Into: &n.NotAssessed}, db.JSON{Into: &blind})
 	if err != nil {
 		return n, err
 	}
@@ -148,6 +174,6 @@ func (s *Service) readNode(scan db.Scan) (Node, error) {
 	if last.id != nil {
 		n.LastScan = &LastScan{ID: *last.id, State: *last.state, FinishedAt: last.finished}
 	}
-	n.NotAssessed = append(n.NotAssessed, match.Unsupported(ecosystems, now)...)
+	n.NotAssessed = append(append(n.NotAssessed, blind...), match.Unsupported(ecosystems, now)...)
 	return n, nil
 }

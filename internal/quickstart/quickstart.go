@@ -218,7 +218,7 @@ func (o Options) tell(ctx context.Context, c *client.Client, password string, s 
 	if s.State != scan.Complete {
 		fmt.Fprintf(o.Out, "The scan is %s: %s\n", s.State, s.Error)
 	}
-	if known.Sample {
+	if s.Feed != nil && s.Feed.Sample {
 		fmt.Fprintf(o.Out, "It was matched against the built-in SAMPLE of %s, which knows far too little.\n", known.AsOf.Format(time.DateOnly))
 	}
 	if a := known.LastAttempt; a != nil && a.Error != "" {

@@ -117,7 +117,7 @@ func (s *Service) Finish(ctx context.Context, node, id string, in wire.FinishReq
 			return err
 		}
 		if in.Error != "" {
-			_, err := s.end(ctx, tx, scan, Failed, in.Error)
+			_, err := s.end(ctx, tx, scan, Failed, in.Error[:min(len(in.Error), maxError)])
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE scan SET state = $2, sbom_id = $3, warnings = $4, due_at = $5 WHERE id = $1`,
@@ -127,6 +127,9 @@ func (s *Service) Finish(ctx context.Context, node, id string, in wire.FinishReq
 	})
 	return out, err
 }
+
+// maxError is how much of what an agent says went wrong is kept, in bytes.
+const maxError = 4096
 
 // owned refuses commands of other nodes.
 func owned(ctx context.Context, tx *db.Tx, node, id string) error {

@@ -55,7 +55,7 @@ func (s *Service) byID(ctx context.Context, ids []string) ([]Scan, error) {
 
 const selectScans = `SELECT s.id, s.node_id, n.name, n.kind, s.state, s.cause, s.schedule_id, COALESCE(c.name, ''), s.run_id,
 	s.queued_at, s.started_at, s.finished_at, s.error, s.warnings, COALESCE(b.digest, ''), COALESCE(i.digest, ''), COALESCE(i.components, 0),
-	s.revision, s.sample, s.engine, s.opened, s.resolved, i.ecosystems, r.uncovered, r.unread,
+	s.revision, s.sample, s.engine, s.opened, s.resolved, i.ecosystems, r.uncovered, s.not_assessed, r.unread,
 	(SELECT json_group_object(severity, amount) FROM (
 		SELECT severity, count(*) AS amount FROM (
 			SELECT DISTINCT v.id, v.severity AS severity, f.ecosystem, f.package
@@ -73,11 +73,12 @@ func (s *Service) read(scan db.Scan) (Scan, error) {
 	var feed Feed
 	var sample int
 	var ecosystems []string
+	var blind []match.NotAssessed
 	err := scan(&out.ID, &out.Node.ID, &out.Node.Name, &out.Node.Kind, &out.State, &out.Trigger, &schedule.ID, &schedule.Name, &out.Run,
 		db.Time{Time: &out.QueuedAt}, db.Time{Time: &out.StartedAt}, db.Time{Time: &out.FinishedAt}, &out.Error, db.JSON{Into: &out.Warnings},
 		&out.DocumentDigest, &out.InventoryDigest, &out.Components,
 		&feed.Revision, &sample, &out.Engine, &out.Opened, &out.Resolved,
-		db.JSON{Into: &ecosystems}, db.JSON{Into: &out.NotAssessed}, db.JSON{Into: &out.Unread}, db.JSON{Into: &out.Counts})
+		db.JSON{Into: &ecosystems}, db.JSON{Into: &out.NotAssessed}, db.JSON{Into: &blind}, db.JSON{Into: &out.Unread}, db.JSON{Into: &out.Counts})
 	if err != nil {
 		return out, err
 	}
@@ -88,7 +89,7 @@ func (s *Service) read(scan db.Scan) (Scan, error) {
 		feed.Sample = sample == 1
 		out.Feed = &feed
 	}
-	out.NotAssessed = append(orEmpty(out.NotAssessed), match.Unsupported(ecosystems, s.now())...)
+	out.NotAssessed = append(append(orEmpty(out.NotAssessed), blind...), match.Unsupported(ecosystems, s.now())...)
 	out.Unread = orEmpty(out.Unread)
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"patrol/internal/collect"
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
 	"patrol/internal/match"
@@ -99,14 +100,19 @@ func (s *Service) keepWhile(ctx context.Context, claim lease.Claim, work func(co
 }
 
 func (s *Service) match(ctx context.Context, claim lease.Claim) error {
-	row := s.db.Read().QueryRowContext(ctx, `SELECT b.digest FROM scan AS s JOIN sbom AS b ON b.id = s.sbom_id WHERE s.id = $1`, claim.ID)
-	digest, err := db.One(row, func(scan db.Scan) (d string, err error) { return d, scan(&d) })
+	var digest string
+	var warnings []collect.Warning
+	err := s.db.Read().QueryRowContext(ctx, `SELECT b.digest, s.warnings FROM scan AS s JOIN sbom AS b ON b.id = s.sbom_id WHERE s.id = $1`, claim.ID).
+		Scan(&digest, db.JSON{Into: &warnings})
 	if err != nil {
 		return fmt.Errorf("read scan %s: %w", claim.ID, err)
 	}
 	document, ok, err := s.fleet.Lookup(ctx, digest)
-	if err != nil || !ok {
-		return fmt.Errorf("read SBOM %s of scan %s: %w", digest, claim.ID, errors.Join(err, ctx.Err()))
+	if err == nil && !ok {
+		err = db.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("read SBOM %s of scan %s: %w", digest, claim.ID, err)
 	}
 	revision, err := s.knowledge.For(ctx, document.Inventory.Ecosystems)
 	if err != nil {
@@ -116,49 +122,61 @@ func (s *Service) match(ctx context.Context, claim lease.Claim) error {
 	if err != nil {
 		return err
 	}
+	before, err := s.before(ctx, claim.ID)
+	if err != nil {
+		return err
+	}
+	gaps, err := s.gaps(ctx, before, digest, warnings)
+	if err != nil {
+		return err
+	}
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		return s.complete(ctx, tx, claim, document, result, Feed{revision.ID(), revision.Sample()})
+		return s.complete(ctx, tx, claim, before, outcome{document, result, Feed{revision.ID(), revision.Sample()}, gaps})
 	})
+}
+
+// outcome is what matching a scan came to.
+type outcome struct {
+	document fleet.SBOM
+	result   int64
+	feed     Feed
+	gaps     gaps
 }
 
 // complete ends the scan, opens and resolves occurrences, and writes the event,
 // all or nothing.
-func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, document fleet.SBOM, result int64, feed Feed) error {
+func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b before, o outcome) error {
 	if err := matches.Finish(ctx, tx, claim, Complete); err != nil {
 		return err
 	}
-	node, before, err := previous(ctx, tx, claim.ID)
-	if err != nil {
-		return fmt.Errorf("read what node had before scan %s: %w", claim.ID, err)
-	}
-	opened, resolved, err := s.findings.Apply(ctx, tx, node, claim.ID, before, finding.State{Inventory: document.Inventory.ID, Result: result})
+	after := finding.State{Inventory: o.document.Inventory.ID, Result: o.result}
+	opened, resolved, err := s.findings.Apply(ctx, tx, b.node, claim.ID, b.state, after, keysOf(o.gaps.unseen))
 	if err != nil {
 		return err
 	}
-	if err := s.fleet.Installed(ctx, tx, node, document); err != nil {
+	if err := s.fleet.Installed(ctx, tx, b.node, o.document); err != nil {
+		return err
+	}
+	unseen, err := db.ToJSON(o.gaps.unseen)
+	if err != nil {
+		return err
+	}
+	notAssessed, err := db.ToJSON(o.gaps.notAssessed)
+	if err != nil {
 		return err
 	}
 	now := s.now()
 	sample := 0
-	if feed.Sample {
+	if o.feed.Sample {
 		sample = 1
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE scan SET result_id = $2, revision = $3, sample = $4, engine = $5, opened = $6, resolved = $7, finished_at = $8 WHERE id = $1`,
-		claim.ID, result, feed.Revision, sample, match.EngineVersion, opened, resolved, now.UnixMicro())
+	_, err = tx.ExecContext(ctx, `UPDATE scan SET result_id = $2, revision = $3, sample = $4, engine = $5, opened = $6, resolved = $7,
+		unseen = $8, not_assessed = $9, finished_at = $10 WHERE id = $1`,
+		claim.ID, o.result, o.feed.Revision, sample, match.EngineVersion, opened, resolved, unseen, notAssessed, now.UnixMicro())
 	if err != nil {
 		return fmt.Errorf("complete scan %s: %w", claim.ID, err)
 	}
 	return event.Append(ctx, tx, now, "scan.completed", claim.ID, map[string]any{
-		"node": node, "revision": feed.Revision, "opened": opened, "resolved": resolved,
+		"node": b.node, "revision": o.feed.Revision, "opened": opened, "resolved": resolved,
 	})
-}
-
-// previous returns the scan's node, and what its last complete scan left.
-func previous(ctx context.Context, tx *db.Tx, scan string) (node string, before finding.State, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT s.node_id, COALESCE(b.inventory_id, 0), COALESCE(p.result_id, 0)
-		FROM scan AS s
-		LEFT JOIN scan AS p ON p.id = (SELECT id FROM scan WHERE node_id = s.node_id AND state = 'complete' AND id <> s.id ORDER BY finished_at DESC, id DESC LIMIT 1)
-		LEFT JOIN sbom AS b ON b.id = p.sbom_id
-		WHERE s.id = $1`, scan).Scan(&node, &before.Inventory, &before.Result)
-	return node, before, err
 }

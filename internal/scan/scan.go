@@ -24,6 +24,7 @@ import (
 	"patrol/internal/match"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/lease"
+	"patrol/internal/sbom"
 )
 
 //go:embed migrations
@@ -102,12 +103,13 @@ type Feed struct {
 type Fleet interface {
 	Lookup(ctx context.Context, digest string) (fleet.SBOM, bool, error)
 	Installed(ctx context.Context, tx *db.Tx, node string, b fleet.SBOM) error
+	Document(ctx context.Context, digest string) (*sbom.Document, error)
 }
 
 // Findings is what scans need of findings.
 type Findings interface {
 	Match(ctx context.Context, inventory int64, ecosystems []string, rev finding.Revision) (result int64, err error)
-	Apply(ctx context.Context, tx *db.Tx, node, scan string, before, after finding.State) (opened, resolved int64, err error)
+	Apply(ctx context.Context, tx *db.Tx, node, scan string, before, after finding.State, unseen []sbom.Key) (opened, resolved int64, err error)
 }
 
 // Knowledge is what scans need of the feed.

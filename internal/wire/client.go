@@ -153,6 +153,9 @@ func (c *Client) send(ctx context.Context, method, path, credential string, body
 		said.Detail = strings.TrimSpace(resp.Status) + " from something that is no Patrol console"
 	}
 	failed := fmt.Errorf("%s %s: %s", method, req.URL.Path, said.Detail)
+	if path == "register" && resp.StatusCode == http.StatusUnauthorized {
+		return nil, fmt.Errorf("%w: the enrolment token is wrong or was revoked", ErrRefused)
+	}
 	if kind := kindOf(resp.StatusCode, strings.HasPrefix(path, "commands/")); kind != nil {
 		failed = fmt.Errorf("%w: %w", kind, failed)
 	}

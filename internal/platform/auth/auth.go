@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,15 +37,20 @@ const (
 // sessionLength is how long a sign-in lasts.
 const sessionLength = 12 * time.Hour
 
+// hashers is how many passwords are hashed at once: each takes 19 MiB, and anybody
+// may ask.
+const hashers = 4
+
 // Service identifies callers and issues credentials.
 type Service struct {
-	db  *db.DB
-	now func() time.Time
+	db      *db.DB
+	now     func() time.Time
+	hashing chan struct{} // holds a token for each hash under way
 }
 
 // NewService returns the service over a migrated database.
 func NewService(d *db.DB, now func() time.Time) *Service {
-	return &Service{db: d, now: now}
+	return &Service{db: d, now: now, hashing: make(chan struct{}, hashers)}
 }
 
 // User is a person as others see them.
@@ -88,7 +94,11 @@ func (s *Service) SignIn(ctx context.Context, username, password string) (User, 
 	if err != nil && err != db.ErrNotFound {
 		return User{}, Issued{}, fmt.Errorf("sign in: %w", err)
 	}
-	if !checkPassword(password, hash) {
+	right, err := s.check(ctx, password, hash)
+	if err != nil {
+		return User{}, Issued{}, err
+	}
+	if !right {
 		return User{}, Issued{}, problem.Unknown("the user name or the password is wrong")
 	}
 	var issued Issued
@@ -103,11 +113,36 @@ func (s *Service) SignIn(ctx context.Context, username, password string) (User, 
 	return user, issued, err
 }
 
+// check waits for its turn to hash a password.
+func (s *Service) check(ctx context.Context, password, hash string) (bool, error) {
+	select {
+	case s.hashing <- struct{}{}:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	defer func() { <-s.hashing }()
+	return checkPassword(password, hash), nil
+}
+
 // Revoke ends a credential at once.
 func (s *Service) Revoke(ctx context.Context, id string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM credential WHERE id = $1`, id)
 		return err
+	})
+}
+
+// RevokeToken ends an enrolment, api or ci token at once.
+func (s *Service) RevokeToken(ctx context.Context, id string) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		result, err := tx.ExecContext(ctx, `DELETE FROM credential WHERE id = $1 AND kind IN ('enrolment', 'api', 'ci')`, id)
+		if err != nil {
+			return fmt.Errorf("revoke token %s: %w", id, err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, problem.NotFound("token", id))
+		}
+		return nil
 	})
 }
 

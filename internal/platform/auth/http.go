@@ -31,7 +31,7 @@ func (s *Service) Require(next http.Handler, open func(path string) bool) http.H
 			next.ServeHTTP(w, r)
 		default:
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			rest.WriteProblem(w, http.StatusUnauthorized, "a valid token is needed: sign in, or send Authorization: Bearer TOKEN")
+			rest.WriteProblem(w, http.StatusUnauthorized, "a valid token is needed")
 		}
 	})
 }
@@ -48,8 +48,8 @@ func shown(r *http.Request) string {
 }
 
 type signIn struct {
-	Username string `json:"username" minLength:"1"`
-	Password string `json:"password" minLength:"1"`
+	Username string `json:"username" minLength:"1" maxLength:"200"`
+	Password string `json:"password" minLength:"1" maxLength:"1024"`
 }
 
 type session struct {
@@ -128,7 +128,7 @@ func (s *Service) tokenRoutes(api huma.API) {
 	rest.Handle(api, access.Admin, huma.Operation{
 		OperationID: "revoke-token", Method: http.MethodDelete, Path: "/api/v1/tokens/{id}", Summary: "Revoke a token", Tags: []string{"tokens"}, DefaultStatus: http.StatusNoContent,
 	}, func(ctx context.Context, in *rest.ID) (*struct{}, error) {
-		return nil, s.Revoke(ctx, in.ID)
+		return nil, s.RevokeToken(ctx, in.ID)
 	})
 }
 

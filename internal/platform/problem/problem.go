@@ -14,7 +14,6 @@ const (
 	KindNotFound Kind = 404
 	KindConflict Kind = 409 // not in the present state
 	KindTooLarge Kind = 413
-	KindDenied   Kind = 403
 	KindUnknown  Kind = 401 // who is asking is not known
 )
 
@@ -56,9 +55,4 @@ func TooLarge(format string, args ...any) error {
 // Unknown says that the caller could not be identified.
 func Unknown(format string, args ...any) error {
 	return &Error{KindUnknown, "", fmt.Sprintf(format, args...)}
-}
-
-// Denied says that the caller may not do this.
-func Denied(format string, args ...any) error {
-	return &Error{KindDenied, "", fmt.Sprintf(format, args...)}
 }

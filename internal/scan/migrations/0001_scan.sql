@@ -17,6 +17,8 @@ CREATE TABLE scan (
 	engine      TEXT   NOT NULL DEFAULT '',
 	opened      BIGINT NOT NULL DEFAULT 0,
 	resolved    BIGINT NOT NULL DEFAULT 0,
+	unseen      TEXT   NOT NULL DEFAULT '[]', -- JSON: components that stood where this scan could not read
+	not_assessed TEXT  NOT NULL DEFAULT '[]', -- JSON: what it did not assess because of that
 	-- The console leases a scan while it matches it.
 	due_at      BIGINT NOT NULL,
 	lease_until BIGINT,

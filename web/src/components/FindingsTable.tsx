@@ -5,7 +5,7 @@ import { useState } from 'react'
 import { findingsQuery, type Finding } from '../api/findings'
 import type { Scan } from '../api/scans'
 import { mentions } from '../format/finding'
-import { highestScore, severities, severityNames, totalOf, type Severity } from '../format/severity'
+import { decidingScore, severities, severityNames, totalOf, type Severity } from '../format/severity'
 import { EmptyNote } from './EmptyNote'
 import { FindingDetail } from './FindingDetail'
 import { ListTable, type Column } from './ListTable'
@@ -14,7 +14,7 @@ import { None } from './Time'
 
 const columns: Column<Finding>[] = [
   { key: 'severity', header: 'Severity', width: 96, cell: ({ severity }) => <SeverityBadge severity={severity} /> },
-  { key: 'cvss', header: 'CVSS', numeric: true, width: 52, cell: ({ cvss }) => highestScore(cvss)?.toFixed(1) ?? <None /> },
+  { key: 'cvss', header: 'CVSS', numeric: true, width: 52, cell: ({ cvss }) => decidingScore(cvss)?.toFixed(1) ?? <None /> },
   { key: 'vulnerability', header: 'Vulnerability', width: '22%', cell: (finding) => <Vulnerability finding={finding} /> },
   { key: 'component', header: 'Component', width: '20%', cell: (finding) => <Component finding={finding} /> },
   { key: 'version', header: 'Installed', width: '16%', cell: ({ component }) => <Version>{component.version}</Version> },

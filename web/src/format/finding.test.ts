@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Finding } from '../api/findings'
 import { mentions } from './finding'
-import { highestScore, totalOf } from './severity'
+import { decidingScore, totalOf } from './severity'
 
 const finding: Finding = {
   id: 1,
@@ -20,6 +20,9 @@ const finding: Finding = {
   },
   fixed: ['5.6.1+really5.4.5-1'],
   severity: 'critical',
+  epss: null,
+  kev: null,
+  ssvc: null,
   cvss: [
     { vector: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H', score: 10, source: 'CNA' },
     { vector: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H', score: 9.8, source: 'NVD' },
@@ -37,9 +40,9 @@ test.each([
   expect(mentions(finding, text)).toBe(found)
 })
 
-test('the highest of several scores stands for the finding; without any there is none', () => {
-  expect(highestScore(finding.cvss)).toBe(10)
-  expect(highestScore([])).toBeUndefined()
+test('the first of several scores decides; without any there is none', () => {
+  expect(decidingScore(finding.cvss)).toBe(10)
+  expect(decidingScore([])).toBeUndefined()
 })
 
 test('totalOf adds every severity', () => {

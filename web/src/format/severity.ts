@@ -20,7 +20,7 @@ export function totalOf(counts: Counts): number {
   return severities.reduce((sum, severity) => sum + counts[severity], 0)
 }
 
-/** The score that stands for a finding when there is room for one: the highest of those published. */
-export function highestScore(cvss: Finding['cvss']): number | undefined {
-  return cvss.length === 0 ? undefined : Math.max(...cvss.map((each) => each.score))
+/** The score that the severity comes from: the API lists the deciding vector first. */
+export function decidingScore(cvss: Finding['cvss']): number | undefined {
+  return cvss[0]?.score
 }

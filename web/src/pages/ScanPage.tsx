@@ -1,4 +1,4 @@
-import { Button, Skeleton, Title } from '@mantine/core'
+import { Button, Skeleton, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { isUnfinished, scanQuery, useCancelScan, type Scan } from '../api/scans'
@@ -100,6 +100,9 @@ function ScanResult({ scan }: { scan: Scan }) {
         <Title order={2} mb="xs">
           Findings
         </Title>
+        <Text fz="xs" c="dimmed" mb="xs">
+          The counts take each vulnerability once in each package; the table shows every component of the package.
+        </Text>
         <FindingsTable scan={scan} severity={severity} onSeverity={(each) => void navigate({ search: { severity: each }, replace: true })} />
       </>
     )
