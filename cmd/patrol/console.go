@@ -32,6 +32,8 @@ or one that it makes and prints once.`,
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM file with the certificate; without it the console makes its own")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM file with the certificate's key")
 	f.StringVar(&o.FeedURL, "feed-url", feed.DefaultURL, "URL or directory, laid out as OSV publishes")
+	f.StringSliceVar(&o.Ecosystems, "ecosystems", []string{feed.AutoEcosystems}, "ecosystems to take from a URL, separated by commas; auto is what the inventory holds; or all")
+	intelligenceFlags(f, &o.Intelligence)
 	f.DurationVar(&o.FeedInterval, "feed-interval", time.Hour, "how often the feed is updated")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return cmd

@@ -34,6 +34,10 @@ type Options struct {
 	TLSCert, TLSKey string
 	FeedURL         string
 	FeedInterval    time.Duration
+	// Ecosystems are those to take from a URL; none means what the inventory holds.
+	Ecosystems []string
+	// Intelligence is where the sources beside OSV are published.
+	Intelligence feed.Addresses
 	// AdminPassword is that of the first administrator; one is made up and
 	// printed if it is empty.
 	AdminPassword string
@@ -80,8 +84,12 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	signals := lease.NewSignals()
 	c.auth = auth.NewService(c.db, now)
 	c.fleet = fleet.NewService(c.db, c.auth, signals, now)
-	c.feed = feed.NewService(c.store, c.db, feed.Settings{URL: o.FeedURL, Interval: o.FeedInterval, Installed: c.fleet.Ecosystems}, now)
 	c.findings = finding.NewService(c.db, c.fleet, now)
+	c.feed = feed.NewService(c.store, c.db, feed.Settings{
+		URL: o.FeedURL, Interval: o.FeedInterval, Ecosystems: o.Ecosystems, Installed: c.fleet.Ecosystems,
+		Intelligence: o.Intelligence,
+		Reassess:     func(ctx context.Context, known *feed.Intelligence) error { return c.findings.Reassess(ctx, known) },
+	}, now)
 	c.scans = scan.NewService(c.db, c.fleet, c.findings, c.feed, signals, now)
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, signals, now)
 	if err := c.schedules.Defaults(ctx); err != nil {

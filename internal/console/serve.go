@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -41,7 +42,7 @@ func (c *Console) serve(ctx context.Context) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          log.New(quiet{}, "", 0),
+		ErrorLog:          log.New(serverLog{}, "", 0),
 	}
 	if _, err := fmt.Fprintf(c.options.Out, "Patrol console on %s\n", url); err != nil {
 		return errors.Join(err, listener.Close())
@@ -81,11 +82,15 @@ func loopback(address net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// quiet logs what the server says of single connections, such as clients that
-// break off a handshake: of interest only to who looks for it.
-type quiet struct{}
+// serverLog takes what the server says besides its answers. Clients that break
+// off a handshake are the weather; all else is a fault.
+type serverLog struct{}
 
-func (quiet) Write(line []byte) (int, error) {
-	slog.Debug("connection", "message", string(line))
+func (serverLog) Write(line []byte) (int, error) {
+	level := slog.LevelWarn
+	if bytes.Contains(line, []byte("TLS handshake error")) {
+		level = slog.LevelDebug
+	}
+	slog.Log(context.Background(), level, "server", "message", string(bytes.TrimSpace(line)))
 	return len(line), nil
 }

@@ -23,6 +23,9 @@ type archive struct {
 	url       string // where it is published, for people
 	fsys      fs.FS
 	path      string // in fsys
+	// sum is the SHA-256 of the archive, where it is known to be the same as
+	// when it was last compiled if that is.
+	sum string
 }
 
 // limits bound what an archive may inflate to, so that a zip bomb is an error.
@@ -37,43 +40,61 @@ var defaultLimits = limits{entry: 64 << 20, total: 16 << 30}
 // read decodes every record of the archive. The names of its entries serve only
 // to say where an error is.
 func (a archive) read(ctx context.Context, limit limits) ([]advisory, error) {
+	return readArchive(ctx, a, limit, func(_ string, record []byte) (advisory, error) { return decodeRecord(record) })
+}
+
+// readArchive calls decode with every record of the archive and the name of its
+// entry, on every processor; the result has the order of the entries.
+func readArchive[T any](ctx context.Context, a archive, limit limits, decode func(entry string, record []byte) (T, error)) ([]T, error) {
 	file, err := a.fsys.Open(a.path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.url, errors.Unwrap(err))
 	}
 	defer file.Close()
-	info, err := file.Stat()
+	reader, err := zipReader(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.url, err)
 	}
+	entries := recordEntries(reader)
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("%s: no records in it", a.url)
+	}
+	decoded, err := decodeEntries(ctx, entries, limit, decode)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.url, err)
+	}
+	return decoded, nil
+}
+
+// zipReader reads the directory of a zip archive that is a file.
+func zipReader(file fs.File) (*zip.Reader, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
 	content, ok := file.(io.ReaderAt)
 	if !ok || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", a.url)
+		return nil, errors.New("not a regular file")
 	}
 	reader, err := zip.NewReader(content, info.Size())
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		return nil, fmt.Errorf("%s: truncated or not a zip archive: %w", a.url, err)
+		return nil, fmt.Errorf("truncated or not a zip archive: %w", err)
 	}
 	reader.RegisterDecompressor(zip.Deflate, new(inflaters).open)
-	var entries []*zip.File
+	return reader, nil
+}
+
+func recordEntries(reader *zip.Reader) (entries []*zip.File) {
 	for _, entry := range reader.File {
 		if strings.HasSuffix(entry.Name, ".json") {
 			entries = append(entries, entry)
 		}
 	}
-	if len(entries) == 0 {
-		return nil, fmt.Errorf("%s: no records in it", a.url)
-	}
-	advisories, err := decodeEntries(ctx, entries, limit)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.url, err)
-	}
-	return advisories, nil
+	return entries
 }
 
-// decodeEntries decodes the entries on every processor; the result has their order.
-func decodeEntries(ctx context.Context, entries []*zip.File, limit limits) ([]advisory, error) {
-	advisories := make([]advisory, len(entries))
+func decodeEntries[T any](ctx context.Context, entries []*zip.File, limit limits, decode func(entry string, record []byte) (T, error)) ([]T, error) {
+	decoded := make([]T, len(entries))
 	var next, total atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range min(runtime.GOMAXPROCS(0), 8) {
@@ -91,14 +112,14 @@ func decodeEntries(ctx context.Context, entries []*zip.File, limit limits) ([]ad
 					return fmt.Errorf("entry %q: the archive inflates to more than %d bytes", entries[i].Name, limit.total)
 				}
 				var err error
-				if advisories[i], err = decodeRecord(buffer.Bytes()); err != nil {
+				if decoded[i], err = decode(entries[i].Name, buffer.Bytes()); err != nil {
 					return fmt.Errorf("entry %q: %w", entries[i].Name, err)
 				}
 			}
 			return ctx.Err()
 		})
 	}
-	return advisories, group.Wait()
+	return decoded, group.Wait()
 }
 
 // inflate reads the entry into the buffer. The size that the entry states is

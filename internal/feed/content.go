@@ -15,16 +15,26 @@ import (
 
 // Source is where a part of a revision comes from.
 type Source struct {
-	Name string `json:"name"` // "osv/" and the ecosystem
+	Name string `json:"name"` // "osv/" and the ecosystem, or kev, epss, cve, nvd
 	// AsOf is the newest change among the source's records: what happened later
 	// is not known.
-	AsOf    time.Time `json:"as_of"`
+	AsOf    time.Time `json:"as_of,omitzero"`
 	Records int       `json:"records"`
 	URL     string    `json:"url,omitempty"`
 }
 
-// Ecosystem is the ecosystem of an OSV source, without its release.
-func (s Source) Ecosystem() string { return strings.TrimPrefix(s.Name, "osv/") }
+// osvPrefix begins the names of the parts of OSV.
+const osvPrefix = "osv/"
+
+// Ecosystem is the ecosystem of an OSV source, without its release; empty for
+// another source.
+func (s Source) Ecosystem() string {
+	ecosystem, ok := strings.CutPrefix(s.Name, osvPrefix)
+	if !ok {
+		return ""
+	}
+	return ecosystem
+}
 
 // speaksFor tells whether the source holds all that is known of the ecosystem:
 // an archive also has records that concern others besides its own.
@@ -71,16 +81,19 @@ type pair struct{ key, value []byte }
 func collect(ctx context.Context, archives []archive, limit limits) (content, error) {
 	var c content
 	var all []advisory
+	// A date that has not come yet is a mistake, and would make every feed that
+	// follows look older.
+	tomorrow := time.Now().AddDate(0, 0, 1)
 	for _, a := range archives {
 		advisories, err := a.read(ctx, limit)
 		if err != nil {
 			return content{}, err
 		}
-		source := Source{Name: "osv/" + a.ecosystem, URL: a.url}
+		source := Source{Name: osvPrefix + a.ecosystem, URL: a.url}
 		ids := make(map[string]bool, len(advisories))
 		for _, r := range advisories {
 			ids[r.record.ID] = true
-			if r.record.Modified.After(source.AsOf) {
+			if r.record.Modified.After(source.AsOf) && r.record.Modified.Before(tomorrow) {
 				source.AsOf = r.record.Modified
 			}
 		}

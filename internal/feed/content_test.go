@@ -128,7 +128,11 @@ func TestVulnerability(t *testing.T) {
 		Summary:   "Endless loop in decoder",
 		Published: day(1, 1),
 		Modified:  day(5, 1),
-		Severity:  []match.Severity{{Type: "CVSS_V3", Score: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H", Source: "GHSA-aaaa"}, {Type: "Debian", Score: "low", Source: "DEBIAN-CVE-2024-1001"}},
+		Severity: []match.Severity{
+			{Type: "AlmaLinux", Score: "Important", Source: "ALSA-2024:0001"},
+			{Type: "CVSS_V3", Score: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H", Source: "GHSA-aaaa"},
+			{Type: "Debian", Score: "low", Source: "DEBIAN-CVE-2024-1001"},
+		},
 	}
 	got, found, err := r.Vulnerability("CVE-2024-1001")
 	if err != nil || !found || !reflect.DeepEqual(got, want) {

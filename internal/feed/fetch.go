@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -22,25 +20,34 @@ const (
 	connectTimeout = 15 * time.Second
 	headerTimeout  = 60 * time.Second // until a server answers
 	stallTimeout   = 60 * time.Second // without a byte
+	singleRequests = 8                // at the same time, for single records
 )
 
-// website is a feed behind a URL.
-type website struct {
-	base   *url.URL
+// web makes the requests.
+type web struct {
 	client *http.Client
 	stall  time.Duration
 }
 
-func newWebsite(base *url.URL, client *http.Client) website {
+func newWeb(client *http.Client) web {
 	if client == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone() // proxies, HTTP/2
 		transport.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
 		transport.TLSHandshakeTimeout = connectTimeout
 		transport.ResponseHeaderTimeout = headerTimeout
+		transport.MaxIdleConnsPerHost = singleRequests
 		client = &http.Client{Transport: transport}
 	}
-	return website{base, client, stallTimeout}
+	return web{client, stallTimeout}
 }
+
+// website is a feed behind a URL.
+type website struct {
+	web
+	base *url.URL
+}
+
+func newWebsite(base *url.URL, client *http.Client) website { return website{newWeb(client), base} }
 
 func (w website) String() string { return w.base.Redacted() }
 
@@ -64,37 +71,53 @@ func (w website) ecosystems(ctx context.Context) ([]string, error) {
 	return withoutSubsets(names), nil
 }
 
-// archives downloads one archive after another. Their files have names of our own.
-func (w website) archives(ctx context.Context, ecosystems []string, scratch string) ([]archive, error) {
-	files := os.DirFS(scratch)
-	archives := make([]archive, len(ecosystems))
-	for i, name := range ecosystems {
-		u := w.base.JoinPath(url.PathEscape(name), "all.zip")
-		path := fmt.Sprintf("%d.zip", i)
-		if err := w.download(ctx, u, filepath.Join(scratch, path)); err != nil {
-			return nil, err
-		}
-		archives[i] = archive{ecosystem: name, url: u.Redacted(), fsys: files, path: path}
-	}
-	return archives, nil
+// validators are what a server says to recognize a state of what it serves by
+// (RFC 9110, section 8.8).
+type validators struct {
+	ETag         string `json:"etag,omitempty"`
+	LastModified string `json:"last_modified,omitempty"`
 }
 
-func (w website) download(ctx context.Context, u *url.URL, path string) (err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
+func (v validators) ask(request *http.Request) {
+	if v.ETag != "" {
+		request.Header.Set("If-None-Match", v.ETag)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return w.get(ctx, u, f, maxArchive)
+	if v.LastModified != "" {
+		request.Header.Set("If-Modified-Since", v.LastModified)
+	}
+}
+
+// errUnchanged says that what is there is what one has.
+var errUnchanged = errors.New("unchanged")
+
+// statusError is an answer other than 200.
+type statusError struct {
+	code   int
+	status string
+}
+
+func (e statusError) Error() string { return "the server answered " + e.status }
+
+// notFound tells whether the server has no such thing.
+func notFound(err error) bool {
+	var status statusError
+	return errors.As(err, &status) && (status.code == http.StatusNotFound || status.code == http.StatusGone)
 }
 
 // get copies what the URL has to the writer: all of it, and no more than limit
 // bytes. A server that falls silent is given up.
-func (w website) get(ctx context.Context, u *url.URL, to io.Writer, limit int64) (err error) {
+func (w web) get(ctx context.Context, u *url.URL, to io.Writer, limit int64) error {
+	_, err := w.getIf(ctx, u, to, limit, validators{})
+	return err
+}
+
+// getIf is get unless the server still has what the validators are of, and then
+// errUnchanged. Checksums that the server announces are verified.
+func (w web) getIf(ctx context.Context, u *url.URL, to io.Writer, limit int64, have validators) (now validators, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer func() {
-		if err == nil {
+		if err == nil || errors.Is(err, errUnchanged) {
 			return
 		}
 		if cause := context.Cause(ctx); cause != nil {
@@ -108,28 +131,35 @@ func (w website) get(ctx context.Context, u *url.URL, to io.Writer, limit int64)
 	}()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return err
+		return now, err
 	}
 	request.Header.Set("User-Agent", "patrol")
+	// Lengths and checksums are those of what is stored.
+	request.Header.Set("Accept-Encoding", "identity")
+	have.ask(request)
 	response, err := w.client.Do(request)
 	if err != nil {
-		return err
+		return now, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server answered %s", response.Status)
+	switch {
+	case response.StatusCode == http.StatusNotModified && have != validators{}:
+		return have, errUnchanged
+	case response.StatusCode != http.StatusOK:
+		return now, statusError{response.StatusCode, response.Status}
 	}
 	silence := time.AfterFunc(w.stall, func() { cancel(fmt.Errorf("no data for %s", w.stall)) })
 	defer silence.Stop()
+	sums := announcedSums(response.Header)
 	body := &watched{io.LimitReader(response.Body, limit+1), func() { silence.Reset(w.stall) }}
-	n, err := io.Copy(to, body)
+	n, err := io.Copy(io.MultiWriter(to, sums), body)
 	switch {
 	case err != nil:
-		return fmt.Errorf("after %d bytes: %w", n, err)
+		return now, fmt.Errorf("after %d bytes: %w", n, err)
 	case n > limit:
-		return fmt.Errorf("more than %d bytes", limit)
+		return now, fmt.Errorf("more than %d bytes", limit)
 	}
-	return nil
+	return validators{response.Header.Get("ETag"), response.Header.Get("Last-Modified")}, sums.verify()
 }
 
 // watched is a reader that tells of progress.

@@ -62,7 +62,13 @@ func TestUpdateFromBadURL(t *testing.T) {
 		}, []string{"context canceled"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			mirror := httptest.NewServer(test.serve)
+			mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, ".csv") {
+					http.NotFound(w, r)
+					return
+				}
+				test.serve(w, r)
+			}))
 			defer mirror.Close()
 			s := openStore(t)
 			before := mustUpdate(t, s, Options{URL: feedOf(t, map[string][]byte{"Go": good})})

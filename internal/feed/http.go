@@ -18,11 +18,12 @@ func (s *Service) Routes(api huma.API) {
 		return rest.JSON(s.Overview(ctx))
 	})
 	rest.Handle(api, access.Operator, huma.Operation{
-		OperationID: "update-feed", Method: http.MethodPost, Path: "/api/v1/feed/update", Summary: "Update the feed now", Tags: []string{"feed"},
+		OperationID: "update-feed", Method: http.MethodPost, Path: "/api/v1/feed/update", Summary: "Update OSV now, and the other sources soon after", Tags: []string{"feed"},
 	}, func(ctx context.Context, _ *struct{}) (*rest.Body[Overview], error) {
 		if _, err := s.Update(ctx, nil); err != nil {
 			return nil, updateProblem(err)
 		}
+		s.askForIntelligence()
 		return rest.JSON(s.Overview(ctx))
 	})
 }

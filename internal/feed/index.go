@@ -20,7 +20,7 @@ import (
 const (
 	// formatVersion changes with the layout of the buckets or the rules of what
 	// goes into them; a file of another version is not read.
-	formatVersion = 1
+	formatVersion = 2
 
 	manifestBucket = "manifest"
 	manifestKey    = "manifest"
@@ -112,9 +112,14 @@ func openIndex(path string) (*bolt.DB, manifest, error) {
 		return nil, manifest{}, fmt.Errorf("%s: %w (%w)", path, errCorrupt, err)
 	}
 	var m manifest
-	err = db.View(func(tx *bolt.Tx) (err error) {
-		m, err = readManifest(path, tx)
-		return err
+	err = db.View(func(tx *bolt.Tx) error {
+		if err := readManifest(path, tx, &m); err != nil {
+			return err
+		}
+		if m.Format != formatVersion {
+			return fmt.Errorf("the index has format %d and this version of Patrol reads format %d: run `patrol feed update`", m.Format, formatVersion)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, manifest{}, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
@@ -122,27 +127,25 @@ func openIndex(path string) (*bolt.DB, manifest, error) {
 	return db, m, nil
 }
 
-func readManifest(path string, tx *bolt.Tx) (m manifest, err error) {
+// readManifest decodes the manifest of a file into m.
+func readManifest(path string, tx *bolt.Tx, m any) error {
 	// A page that the file no longer has is a fault of the whole process when
 	// it is read, so the size comes first.
 	info, err := os.Stat(path)
 	if err != nil {
-		return m, err
+		return err
 	}
 	if info.Size() < tx.Size() {
-		return m, fmt.Errorf("%w (%d of %d bytes)", errCorrupt, info.Size(), tx.Size())
+		return fmt.Errorf("%w (%d of %d bytes)", errCorrupt, info.Size(), tx.Size())
 	}
 	b := tx.Bucket([]byte(manifestBucket))
 	if b == nil {
-		return m, errCorrupt
+		return errCorrupt
 	}
-	if err := json.Unmarshal(b.Get([]byte(manifestKey)), &m); err != nil {
-		return m, fmt.Errorf("%w (manifest: %w)", errCorrupt, err)
+	if err := json.Unmarshal(b.Get([]byte(manifestKey)), m); err != nil {
+		return fmt.Errorf("%w (manifest: %w)", errCorrupt, err)
 	}
-	if m.Format != formatVersion {
-		return m, fmt.Errorf("the index has format %d and this version of Patrol reads format %d: run `patrol feed update`", m.Format, formatVersion)
-	}
-	return m, nil
+	return nil
 }
 
 // verifyIndex reads a written index as a whole, and compares its counts and the
@@ -152,7 +155,7 @@ func verifyIndex(path string, want manifest) error {
 	if err != nil {
 		return err
 	}
-	written, err := newMapping(db)
+	written, err := newMapping(db, bucketNames[:])
 	if err != nil {
 		return err
 	}

@@ -35,8 +35,10 @@ func (s *Store) write(c content, m manifest) error {
 
 // prune removes old revisions: neither those to keep, nor one that any process
 // has open.
-func (s *Store) prune(keep ...string) error {
-	entries, err := os.ReadDir(s.path("revisions"))
+func (s *Store) prune(keep ...string) error { return prune(s.path("revisions"), keep...) }
+
+func prune(dir string, keep ...string) error {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
@@ -44,7 +46,7 @@ func (s *Store) prune(keep ...string) error {
 	for _, e := range entries {
 		id, isIndex := strings.CutSuffix(e.Name(), ".db")
 		if isIndex && !slices.Contains(keep, id) {
-			failed = errors.Join(failed, removeUnused(s.revisionPath(id)))
+			failed = errors.Join(failed, removeUnused(filepath.Join(dir, e.Name())))
 		}
 	}
 	return failed

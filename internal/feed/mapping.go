@@ -21,13 +21,13 @@ type mapping struct {
 }
 
 // newMapping takes over the database.
-func newMapping(db *bolt.DB) (*mapping, error) {
+func newMapping(db *bolt.DB, names []string) (*mapping, error) {
 	tx, err := db.Begin(false)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	m := &mapping{db: db, tx: tx, buckets: make(map[string]*bolt.Bucket)}
-	for _, name := range bucketNames {
+	for _, name := range names {
 		if m.buckets[name] = tx.Bucket([]byte(name)); m.buckets[name] == nil {
 			return nil, errors.Join(fmt.Errorf("%w (no bucket %s)", errCorrupt, name), m.close())
 		}

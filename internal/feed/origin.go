@@ -20,9 +20,9 @@ import (
 type origin interface {
 	// ecosystems lists what is published, sorted, without the subsets of others.
 	ecosystems(ctx context.Context) ([]string, error)
-	// archives brings the archives of the ecosystems within reach. It may put
-	// files into the directory scratch.
-	archives(ctx context.Context, ecosystems []string, scratch string) ([]archive, error)
+	// archives brings the archives of the ecosystems within reach. It may keep
+	// files in the directory of a mirror, for the next time.
+	archives(ctx context.Context, ecosystems []string, mirror string) ([]archive, error)
 	// String is the origin's address, without secrets.
 	String() string
 }

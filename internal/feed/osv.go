@@ -260,6 +260,7 @@ func (o *osvRecord) severities() []match.Severity {
 		}
 	}
 	add(o.database(), o.DatabaseSpecific.word)
+	add(o.database(), o.impact())
 	for _, a := range o.Affected {
 		add(match.Base(a.Package.Ecosystem), a.EcosystemSpecific.word)
 		add(match.Base(a.Package.Ecosystem), a.DatabaseSpecific.word)
@@ -275,6 +276,17 @@ func (o *osvRecord) database() string {
 		return prefix
 	}
 	return match.Base(o.Affected[0].Package.Ecosystem)
+}
+
+// impact returns the word with which the summary of an erratum begins, where Red
+// Hat's errata and those of who rebuilds them have their rating ("Important:
+// kernel security update").
+func (o *osvRecord) impact() string {
+	word, _, _ := strings.Cut(o.Summary, ":")
+	if match.IsErratum(o.ID) && slices.Contains([]string{"Critical", "Important", "Moderate", "Low"}, word) {
+		return word
+	}
+	return ""
 }
 
 // links returns the first of the record's references that lead to the web:

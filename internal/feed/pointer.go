@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// pointer is the file `current`: it names the installed revision.
+// pointer is a file `current`: it names the installed revision.
 type pointer struct {
 	Revision    string    `json:"revision"`
 	InstalledAt time.Time `json:"installed_at"`
@@ -22,25 +22,29 @@ type pointer struct {
 
 var revisionID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
+func (s *Store) readPointer() (p pointer, err error) { return readPointer(s.path("current")) }
+
 // readPointer returns an error that is fs.ErrNotExist while nothing is installed.
-func (s *Store) readPointer() (p pointer, err error) {
-	data, err := os.ReadFile(s.path("current"))
+func readPointer(path string) (p pointer, err error) {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return p, fmt.Errorf("feed: %w", err)
 	}
 	if err := json.Unmarshal(data, &p); err != nil || !revisionID.MatchString(p.Revision) {
-		return p, fmt.Errorf("feed: %s does not name a revision: run `patrol feed update`", s.path("current"))
+		return p, fmt.Errorf("feed: %s does not name a revision: run `patrol feed update`", path)
 	}
 	return p, nil
 }
 
+func (s *Store) point(p pointer) error { return point(s.path("current"), p) }
+
 // point makes a revision, whose file is complete, the installed one.
-func (s *Store) point(p pointer) error {
+func point(path string, p pointer) error {
 	data, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
-	return replaceFile(s.path("current"), append(data, '\n'))
+	return replaceFile(path, append(data, '\n'))
 }
 
 // pointFirst is point where nothing is installed yet. If something is by now,

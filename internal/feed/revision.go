@@ -27,7 +27,7 @@ func openRevision(path string) (*Revision, error) {
 	if err != nil {
 		return nil, fmt.Errorf("feed revision: %w", err)
 	}
-	open, err := newMapping(db)
+	open, err := newMapping(db, bucketNames[:])
 	if err != nil {
 		return nil, fmt.Errorf("feed revision: %w", err)
 	}

@@ -26,37 +26,79 @@ type Service struct {
 	settings Settings
 	now      func() time.Time
 
+	first sync.Once // the update that a console begins with
+
 	mu    sync.Mutex
 	asked map[string]time.Time // ecosystem → when it was last asked for
+
+	// wanting wakes Run for the intelligence alone: its sources are too large for
+	// who asks to wait for them.
+	wanting chan struct{}
+
+	assessing sync.Mutex
+	assessed  string // revision of the intelligence that Reassess was last called with
 }
 
 // Settings say where the feed comes from, and how often.
 type Settings struct {
-	URL      string
-	Interval time.Duration
+	URL          string
+	Intelligence Addresses
+	Interval     time.Duration
+	// Ecosystems are those to take from a URL: "all", a list, or "auto" or nothing
+	// for those that the inventory holds.
+	Ecosystems []string
 	// Installed returns the ecosystems that the fleet's inventory holds.
 	Installed func(context.Context) ([]string, error)
+	// Reassess is called with each new state of the intelligence; nil for no one.
+	Reassess func(context.Context, *Intelligence) error
 }
+
+// What may stand in place of a list of ecosystems.
+const (
+	AutoEcosystems = "auto" // what the inventory holds
+	AllEcosystems  = "all"  // what is published
+)
 
 // NewService returns the service over an open store.
 func NewService(store *Store, d *db.DB, settings Settings, now func() time.Time) *Service {
-	return &Service{store: store, db: d, settings: settings, now: now, asked: make(map[string]time.Time)}
+	return &Service{store: store, db: d, settings: settings, now: now, asked: make(map[string]time.Time), wanting: make(chan struct{}, 1)}
 }
 
 // Run updates the feed at once and then at every interval, until the context
 // ends. The intervals are spread by a tenth, so that consoles do not come all
 // together.
 func (s *Service) Run(ctx context.Context) {
+	s.reassess(ctx)
+	s.begin(ctx)
+	for ctx.Err() == nil {
+		s.rest(ctx, time.After(s.settings.Interval+rand.N(s.settings.Interval/10+1)))
+		_, _ = s.Update(ctx, nil) // which logs, and keeps the failure for the status
+	}
+}
+
+// rest updates the intelligence, and again whenever that is asked for, until the
+// next update is due.
+func (s *Service) rest(ctx context.Context, due <-chan time.Time) {
 	for {
-		if _, err := s.Update(ctx, nil); err != nil && ctx.Err() == nil {
-			slog.Error("feed not updated", "error", err)
+		if err := s.UpdateIntelligence(ctx); err != nil && ctx.Err() == nil {
+			slog.Error("intelligence not updated", "error", err)
 		}
-		wait := s.settings.Interval + rand.N(s.settings.Interval/10+1)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-due:
+			return
+		case <-s.wanting:
 		}
+	}
+}
+
+// askForIntelligence has Run bring the other sources up to date, once more if it
+// is doing so already.
+func (s *Service) askForIntelligence() {
+	select {
+	case s.wanting <- struct{}{}:
+	default:
 	}
 }
 
@@ -64,18 +106,29 @@ func (s *Service) Run(ctx context.Context) {
 // takes from a URL only what its inventory holds fetches first what it has never
 // been asked for; where that fails, what is installed must do.
 func (s *Service) For(ctx context.Context, ecosystems []string) (*Revision, error) {
+	s.reassess(ctx)
 	revision, err := s.store.Current(ctx)
-	if err != nil || !isURL(s.settings.URL) {
-		return revision, err
+	if err != nil {
+		return nil, err
+	}
+	if !isURL(s.settings.URL) || !s.auto() {
+		if !revision.Sample() {
+			return revision, nil
+		}
+		s.begin(ctx) // so that the first scan of a console has its feed
+		return s.store.Current(ctx)
 	}
 	missing := s.missing(revision, ecosystems)
 	if len(missing) == 0 {
 		return revision, nil
 	}
-	if _, err := s.Update(ctx, missing); err != nil && ctx.Err() == nil {
-		slog.Error("feed not updated for ecosystems that are new here", "ecosystems", missing, "error", err)
-	}
+	_, _ = s.Update(ctx, missing) // which logs, and keeps the failure for the status
 	return s.store.Current(ctx)
+}
+
+// begin makes the first update, or waits for who makes it.
+func (s *Service) begin(ctx context.Context) {
+	s.first.Do(func() { _, _ = s.Update(ctx, nil) }) // which logs, and keeps the failure for the status
 }
 
 // missing returns the ecosystems that no source holds and that have not been
@@ -96,25 +149,21 @@ func (s *Service) missing(revision *Revision, ecosystems []string) []string {
 	return missing
 }
 
-// Update brings the feed up to date: the whole of a directory; from a URL the
-// ecosystems that are installed somewhere, and those named. It writes an event
-// unless nothing changed.
+// Update brings OSV up to date: the whole of a directory; from a URL what the
+// settings name, or the ecosystems that are installed somewhere, and those named.
+// It writes an event and a line in the log unless nothing changed.
 func (s *Service) Update(ctx context.Context, named []string) (Outcome, error) {
-	options := Options{URL: s.settings.URL}
-	if isURL(options.URL) {
-		wanted, err := s.wanted(ctx, named)
-		if err != nil || len(wanted) == 0 {
-			return Outcome{}, err
-		}
-		options.Ecosystems = wanted
+	if ctx.Err() != nil {
+		return Outcome{}, ctx.Err()
 	}
-	outcome, err := s.store.Update(ctx, options)
-	if err == nil && !outcome.Changed {
-		return outcome, nil
+	outcome, err := s.update(ctx, named)
+	if ctx.Err() != nil || err == nil && !outcome.Changed {
+		return outcome, err
 	}
 	kind, data := "feed.updated", any(outcome)
 	if err != nil {
 		kind, data = "feed.update_failed", map[string]string{"error": err.Error()}
+		slog.Error("feed not updated", "error", err)
 	} else {
 		slog.Info("feed updated", "revision", outcome.Revision, "records", outcome.Records)
 	}
@@ -122,6 +171,69 @@ func (s *Service) Update(ctx context.Context, named []string) (Outcome, error) {
 		return event.Append(ctx, tx, s.now(), kind, outcome.Revision, data)
 	})
 	return outcome, errors.Join(err, logged)
+}
+
+func (s *Service) update(ctx context.Context, named []string) (Outcome, error) {
+	options := Options{URL: s.settings.URL}
+	switch {
+	case !s.auto():
+		if !slices.Equal(s.settings.Ecosystems, []string{AllEcosystems}) {
+			options.Ecosystems = s.settings.Ecosystems
+		}
+	case isURL(options.URL):
+		wanted, err := s.wanted(ctx, named)
+		if err != nil || len(wanted) == 0 {
+			return Outcome{}, err
+		}
+		options.Ecosystems = wanted
+	}
+	return s.store.Update(ctx, options)
+}
+
+// UpdateIntelligence brings the other sources up to date, and has the
+// vulnerabilities assessed anew if that changed anything. Sources that failed are
+// logged; what is installed of them stays.
+func (s *Service) UpdateIntelligence(ctx context.Context) error {
+	outcome, err := s.store.UpdateIntelligence(ctx, Options{Intelligence: s.settings.Intelligence})
+	if err != nil {
+		return err
+	}
+	for _, failed := range outcome.Failed {
+		slog.Warn("source not updated", "source", failed.Name, "error", failed.Error)
+	}
+	s.reassess(ctx)
+	if !outcome.Changed {
+		return nil
+	}
+	slog.Info("intelligence updated", "revision", outcome.Revision)
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		return event.Append(ctx, tx, s.now(), "feed.intelligence_updated", outcome.Revision, outcome)
+	})
+}
+
+// reassess hands on the installed intelligence if it is another one than last
+// time: this process has installed it, or another one that uses the directory.
+func (s *Service) reassess(ctx context.Context) {
+	if s.settings.Reassess == nil {
+		return
+	}
+	s.assessing.Lock()
+	defer s.assessing.Unlock()
+	known, err := s.store.Intelligence(ctx)
+	if err == nil && known.ID() != s.assessed {
+		if err = s.settings.Reassess(ctx, known); err == nil {
+			s.assessed = known.ID()
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		slog.Error("vulnerabilities not assessed anew; it will be tried again", "error", err)
+	}
+}
+
+// auto tells whether the inventory decides which ecosystems to take.
+func (s *Service) auto() bool {
+	e := s.settings.Ecosystems
+	return len(e) == 0 || len(e) == 1 && e[0] == AutoEcosystems
 }
 
 // wanted returns what is both wanted and published. Asking for what is not
@@ -158,11 +270,12 @@ func (s *Service) Overview(ctx context.Context) (Overview, error) {
 	return Overview{status, status.AsOf()}, err
 }
 
-// AsOf is the newest date of any source; zero if there is none.
+// AsOf is the newest date of any part of OSV, which decides what is found; zero if
+// there is none.
 func (s Status) AsOf() time.Time {
 	var newest time.Time
 	for _, source := range s.Sources {
-		if source.AsOf.After(newest) {
+		if source.Ecosystem() != "" && source.AsOf.After(newest) {
 			newest = source.AsOf
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -16,15 +17,41 @@ type Status struct {
 	InstalledAt time.Time `json:"installed_at"`
 	// Sample says that no feed was ever installed: its sources' AsOf tell how
 	// old the built-in sample is.
-	Sample  bool     `json:"sample"`
-	Records int      `json:"records"`
-	Sources []Source `json:"sources"`
-	// LastAttempt is nil before the first update.
+	Sample  bool `json:"sample"`
+	Records int  `json:"records"`
+	// Intelligence is its revision; empty if none was ever installed.
+	Intelligence string `json:"intelligence,omitempty"`
+	// Sources are those of the revision, and the four of intelligence.
+	Sources []SourceStatus `json:"sources"`
+	// LastAttempt is the last one to update OSV; nil before the first.
 	LastAttempt *Attempt `json:"last_attempt,omitempty"`
 	// LastSuccess is when an update last found the installed revision, new or
 	// unchanged.
 	LastSuccess time.Time `json:"last_success_at,omitzero"`
 }
+
+// SourceStatus is what is installed of a source, and what became of it last.
+type SourceStatus struct {
+	Source
+	State SourceState `json:"state" enum:"ok,off,failed,none"`
+	// Error says in one line why the last attempt failed.
+	Error string `json:"error,omitempty"`
+	// Age is the time in seconds since AsOf; 0 if nothing is installed.
+	Age int64 `json:"age_seconds"`
+	// Switch is the flag that names the source's address; empty switches it off.
+	Switch string `json:"switch"`
+}
+
+// SourceState is what became of a source when it was last to be updated.
+type SourceState string
+
+// The states of a source.
+const (
+	SourceOK     SourceState = "ok"
+	SourceOff    SourceState = "off"    // it has no address
+	SourceFailed SourceState = "failed" // what is installed of it, if anything, is older
+	SourceNone   SourceState = "none"   // it was never asked
+)
 
 // Attempt is one update, good or bad.
 type Attempt struct {
@@ -35,8 +62,17 @@ type Attempt struct {
 
 // state is the file state.json.
 type state struct {
-	LastAttempt *Attempt  `json:"last_attempt,omitempty"`
-	LastSuccess time.Time `json:"last_success_at,omitzero"`
+	LastAttempt *Attempt    `json:"last_attempt,omitempty"`
+	LastSuccess time.Time   `json:"last_success_at,omitzero"`
+	Compiled    compilation `json:"compiled,omitzero"`
+	// Intelligence is what became of each of its sources.
+	Intelligence map[string]sourceAttempt `json:"intelligence,omitempty"`
+}
+
+type sourceAttempt struct {
+	At    time.Time   `json:"at"`
+	State SourceState `json:"state"`
+	Error string      `json:"error,omitempty"`
 }
 
 // Status returns what is known of the attempts also where it returns an error,
@@ -48,7 +84,7 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 		return status, err
 	}
 	status.LastAttempt, status.LastSuccess = last.LastAttempt, last.LastSuccess
-	status.Sources = []Source{}
+	status.Sources = []SourceStatus{}
 	r, err := s.Current(ctx)
 	if err != nil {
 		return status, err
@@ -58,8 +94,68 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 		return status, err
 	}
 	status.Revision, status.InstalledAt = r.ID(), p.InstalledAt
-	status.Sample, status.Records, status.Sources = r.Sample(), r.Records(), r.Sources()
+	status.Sample, status.Records = r.Sample(), r.Records()
+	known, err := s.Intelligence(ctx)
+	if err != nil {
+		return status, err
+	}
+	status.Intelligence = known.ID()
+	status.Sources = append(statusOf(r.Sources(), last), statusOfIntelligence(known, last)...)
+	now := time.Now()
+	for i, source := range status.Sources {
+		if !source.AsOf.IsZero() {
+			status.Sources[i].Age = int64(now.Sub(source.AsOf).Seconds())
+		}
+	}
 	return status, nil
+}
+
+// statusOf is that of the parts of OSV, which are brought up to date together.
+func statusOf(sources []Source, last state) (all []SourceStatus) {
+	for _, source := range sources {
+		one := SourceStatus{Source: source, State: SourceNone, Switch: "--feed-url"}
+		if a := last.LastAttempt; a != nil {
+			one.State = SourceOK
+			if a.Error != "" {
+				one.State, one.Error = SourceFailed, a.Error
+			}
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// statusOfIntelligence names each of its sources, installed or not.
+func statusOfIntelligence(known *Intelligence, last state) (all []SourceStatus) {
+	installed := known.Sources()
+	for _, s := range intelligenceSources {
+		one := SourceStatus{Source: Source{Name: s.name}, State: SourceNone, Switch: "--" + s.name + "-url"}
+		if i := slices.IndexFunc(installed, func(have Source) bool { return have.Name == s.name }); i >= 0 {
+			one.Source, one.State = installed[i], SourceOK
+		}
+		if attempt, ok := last.Intelligence[s.name]; ok {
+			one.State, one.Error = attempt.State, attempt.Error
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// recordIntelligence keeps what became of the sources.
+func (s *Store) recordIntelligence(results []sourceResult, now time.Time) error {
+	return s.changeState(func(last *state) {
+		last.Intelligence = make(map[string]sourceAttempt, len(results))
+		for _, r := range results {
+			attempt := sourceAttempt{At: now, State: SourceOK}
+			switch {
+			case r.off:
+				attempt.State = SourceOff
+			case r.err != nil:
+				attempt.State, attempt.Error = SourceFailed, line(r.err)
+			}
+			last.Intelligence[r.source.name] = attempt
+		}
+	})
 }
 
 func (s *Store) readState() (last state, err error) {
@@ -76,14 +172,21 @@ func (s *Store) readState() (last state, err error) {
 	return last, nil
 }
 
-// record keeps the attempt as the last one. A state that cannot be read is
-// replaced: it holds nothing that another attempt does not say better.
+// record keeps the attempt as the last one.
 func (s *Store) record(a Attempt) error {
+	return s.changeState(func(last *state) {
+		last.LastAttempt = &a
+		if a.Error == "" {
+			last.LastSuccess = a.At
+		}
+	})
+}
+
+// changeState rewrites state.json. One that cannot be read is replaced: it holds
+// nothing that another attempt does not say better.
+func (s *Store) changeState(change func(*state)) error {
 	last, _ := s.readState()
-	last.LastAttempt = &a
-	if a.Error == "" {
-		last.LastSuccess = a.At
-	}
+	change(&last)
 	data, err := json.Marshal(last)
 	if err != nil {
 		return err

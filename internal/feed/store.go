@@ -12,11 +12,14 @@ import (
 
 // Store is the feed directory of a data directory:
 //
-//	revisions/<id>.db   compiled revisions: the installed one and the one before
-//	current             which one is installed, and since when
-//	state.json          what the last update did
-//	lock                held while an update runs
-//	tmp-*               what an update has not finished
+//	revisions/<id>.db     compiled revisions: the installed one and the one before
+//	current               which one is installed, and since when
+//	intelligence/<id>.db  the same of intelligence
+//	intelligence/current
+//	mirror/               what a web site published last, for the next update
+//	state.json            what the last update did
+//	lock                  held while an update runs
+//	tmp-*                 what an update has not finished
 //
 // Any number of processes may use one directory. Readers take no lock: they see
 // the revision before a swap or the one after it.
@@ -27,12 +30,17 @@ type Store struct {
 	revision *Revision   // the one that current named when it was last read
 	pointer  os.FileInfo // of current at that time
 	sample   string      // digest of the built-in sample, once it was needed
+
+	known        *Intelligence // the one that intelligence/current named when it was last read
+	knownPointer os.FileInfo
 }
 
 // Open prepares the feed directory, and creates it where it is missing.
 func Open(dir string) (*Store, error) {
-	if err := os.MkdirAll(filepath.Join(dir, "revisions"), 0o750); err != nil {
-		return nil, fmt.Errorf("feed directory: %w", err)
+	for _, name := range []string{"revisions", "intelligence", "mirror"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o750); err != nil {
+			return nil, fmt.Errorf("feed directory: %w", err)
+		}
 	}
 	return &Store{dir: dir}, nil
 }
@@ -41,12 +49,16 @@ func Open(dir string) (*Store, error) {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.revision
-	s.revision, s.pointer = nil, nil
-	if r == nil {
-		return nil
+	r, known := s.revision, s.known
+	s.revision, s.pointer, s.known, s.knownPointer = nil, nil, nil, nil
+	var err error
+	if r != nil {
+		err = r.shut()
 	}
-	return r.shut()
+	if known != nil {
+		err = errors.Join(err, known.shut())
+	}
+	return err
 }
 
 // Current returns the installed revision, and the built-in sample while nothing

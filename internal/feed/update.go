@@ -2,11 +2,12 @@ package feed
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ type Options struct {
 	Ecosystems []string
 	// Client makes the requests; nil means one with sensible timeouts.
 	Client *http.Client
+	// Intelligence is where the other sources are published, for
+	// [Store.UpdateIntelligence].
+	Intelligence Addresses
 	// AllowOlder accepts sources that are older than what is installed.
 	AllowOlder bool
 }
@@ -82,11 +86,18 @@ func (s *Store) update(ctx context.Context, from origin, o Options) (Outcome, er
 	if err := s.clean(time.Now()); err != nil {
 		return Outcome{}, err
 	}
-	c, err := s.gather(ctx, from, o.Ecosystems)
+	archives, err := s.gather(ctx, from, o.Ecosystems)
 	if err != nil {
 		return Outcome{}, err
 	}
 	installed := s.installed()
+	if s.compiled(archives, installed) {
+		return Outcome{Revision: installed.Revision, Records: installed.Counts[recordBucket], Sources: installed.Sources, Dropped: []string{}}, nil
+	}
+	c, err := collect(ctx, archives, defaultLimits)
+	if err != nil {
+		return Outcome{}, err
+	}
 	if !o.AllowOlder && !installed.Sample {
 		if err := notOlder(c.sources, installed.Sources); err != nil {
 			return Outcome{}, err
@@ -101,7 +112,7 @@ func (s *Store) update(ctx context.Context, from origin, o Options) (Outcome, er
 		Dropped:  dropped(m, installed),
 	}
 	if !outcome.Changed {
-		return outcome, nil
+		return outcome, s.noteCompiled(archives, m)
 	}
 	if err := s.write(c, m); err != nil {
 		return Outcome{}, err
@@ -117,33 +128,52 @@ func (s *Store) update(ctx context.Context, from origin, o Options) (Outcome, er
 	if err := s.point(pointer{Revision: m.Revision, InstalledAt: time.Now().UTC()}); err != nil {
 		return Outcome{}, err
 	}
-	return outcome, nil
+	return outcome, s.noteCompiled(archives, m)
 }
 
-// gather brings the archives here and decodes them.
-func (s *Store) gather(ctx context.Context, from origin, ecosystems []string) (content, error) {
+// gather brings the archives here.
+func (s *Store) gather(ctx context.Context, from origin, ecosystems []string) ([]archive, error) {
 	ecosystems = withoutSubsets(ecosystems)
 	for _, name := range ecosystems {
 		if !ecosystemName.MatchString(name) {
-			return content{}, fmt.Errorf("%.80q is not the name of an ecosystem", name)
+			return nil, fmt.Errorf("%.80q is not the name of an ecosystem", name)
 		}
 	}
 	if len(ecosystems) == 0 {
 		var err error
 		if ecosystems, err = from.ecosystems(ctx); err != nil {
-			return content{}, err
+			return nil, err
 		}
 	}
-	scratch, err := os.MkdirTemp(s.dir, temporaryPrefix)
-	if err != nil {
-		return content{}, err
+	return from.archives(ctx, ecosystems, s.path("mirror"))
+}
+
+// compilation says which archives the installed revision was made of, so that
+// they are not compiled again to find that nothing has changed.
+type compilation struct {
+	Revision string `json:"revision"`
+	Archives string `json:"archives"` // a digest of their ecosystems and sums
+}
+
+// digest is empty where the archives may have changed without notice.
+func digest(archives []archive) string {
+	h := sha256.New()
+	for _, a := range archives {
+		if a.sum == "" {
+			return ""
+		}
+		fmt.Fprintf(h, "%q %q %s\n", a.ecosystem, a.url, a.sum)
 	}
-	defer os.RemoveAll(scratch)
-	archives, err := from.archives(ctx, ecosystems, scratch)
-	if err != nil {
-		return content{}, err
-	}
-	return collect(ctx, archives, defaultLimits)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (s *Store) compiled(archives []archive, installed manifest) bool {
+	last, err := s.readState()
+	return err == nil && digest(archives) != "" && last.Compiled == compilation{installed.Revision, digest(archives)}
+}
+
+func (s *Store) noteCompiled(archives []archive, m manifest) error {
+	return s.changeState(func(last *state) { last.Compiled = compilation{m.Revision, digest(archives)} })
 }
 
 // installed returns the manifest of the installed revision. One that cannot be

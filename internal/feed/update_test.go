@@ -129,7 +129,7 @@ func TestUpdate(t *testing.T) {
 		t.Errorf("again %+v", again)
 	}
 	status, err := s.Status(t.Context())
-	if err != nil || status.Sample || status.Records != 8 || len(status.Sources) != 3 || status.LastAttempt.Error != "" ||
+	if err != nil || status.Sample || status.Records != 8 || len(status.Sources) != 3+4 || status.LastAttempt.Error != "" ||
 		!status.LastSuccess.Equal(status.LastAttempt.At) || !status.InstalledAt.Before(status.LastSuccess) || status.LastAttempt.URL != url {
 		t.Errorf("status %+v, %v", status, err)
 	}

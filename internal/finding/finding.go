@@ -10,6 +10,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"patrol/internal/match"
@@ -39,6 +40,14 @@ type Finding struct {
 	Fixed    []string      `json:"fixed"`
 	Severity risk.Severity `json:"severity" enum:"malicious,critical,high,medium,low,unknown"`
 	CVSS     []risk.CVSS   `json:"cvss"`
+	// Word is what the component's own distribution says, such as Debian's
+	// "unimportant"; empty where it says nothing. That there is no fix shows in
+	// Fixed.
+	Word string `json:"word,omitempty"`
+	// What no source has told is null, never 0 or false.
+	EPSS *float64   `json:"epss"`
+	KEV  *bool      `json:"kev"`
+	SSVC *risk.SSVC `json:"ssvc"`
 }
 
 // Revision is one immutable state of the feed.
@@ -48,9 +57,10 @@ type Revision interface {
 	Vulnerability(name string) (match.Vulnerability, bool, error)
 }
 
-// Describe joins what matching found with what the revision says of it. One
-// finding is returned for each component of the document.
-func Describe(rev Revision, doc *sbom.Document, result *match.Result) ([]Finding, error) {
+// Describe joins what matching found with what the revision says of it, and what
+// is known beside that. One finding is returned for each component of the
+// document.
+func Describe(rev Revision, known Intelligence, doc *sbom.Document, result *match.Result) ([]Finding, error) {
 	described := []Finding{}
 	for _, c := range doc.Components {
 		for _, f := range result.Findings[c.Key()] {
@@ -58,10 +68,15 @@ func Describe(rev Revision, doc *sbom.Document, result *match.Result) ([]Finding
 			if err != nil {
 				return nil, err
 			}
-			a := risk.Assess(v)
+			intelligence, err := known.Of(v.Name)
+			if err != nil {
+				return nil, err
+			}
+			a := risk.Assess(v, intelligence)
 			described = append(described, Finding{
 				Vulnerability: v.Name, Aliases: list(v.Aliases), Advisories: list(f.Advisories), Summary: v.Summary,
 				Package: f.Package, Component: c, Fixed: list(f.Fixed), Severity: a.Severity, CVSS: a.CVSS,
+				Word: a.WordOf(c.Ecosystem), EPSS: a.EPSS.Probability(), KEV: a.KEV.Known(), SSVC: a.SSVC,
 			})
 		}
 	}
@@ -95,9 +110,13 @@ type Service struct {
 	db        *db.DB
 	documents Documents
 	now       func() time.Time
+	known     atomic.Pointer[Intelligence]
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, documents Documents, now func() time.Time) *Service {
-	return &Service{db: d, documents: documents, now: now}
+	s := &Service{db: d, documents: documents, now: now}
+	var known Intelligence = nothing{}
+	s.known.Store(&known)
+	return s
 }

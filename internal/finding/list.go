@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	"patrol/internal/platform/db"
+	"patrol/internal/platform/problem"
 	"patrol/internal/platform/rest"
+	"patrol/internal/risk"
 	"patrol/internal/sbom"
 )
 
@@ -39,9 +41,12 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[F
 	if err := p.Decode(&after); err != nil {
 		return rest.Page[Finding]{}, err
 	}
+	if err := s.exists(ctx, q); err != nil {
+		return rest.Page[Finding]{}, err
+	}
 	// A finding that several documents hold is shown once, with the locations of
 	// one of them.
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT f.id, v.rank, v.name, v.aliases, v.summary, v.severity, v.cvss, f.package, f.fixed, f.advisories,
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT f.id, v.rank, v.name, v.aliases, v.summary, v.severity, v.cvss, v.words, v.epss, v.kev, v.ssvc, f.package, f.fixed, f.advisories,
 			c.ecosystem, c.name, c.version, c.source_name, c.source_version, c.purl, found.digest
 		FROM (
 			SELECT r.finding_id, min(b.digest) AS digest
@@ -70,9 +75,13 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[F
 
 func readListed(scan db.Scan) (f listed, err error) {
 	c := &f.Component
-	return f, scan(&f.ID, &f.rank, &f.Vulnerability, db.JSON{Into: &f.Aliases}, &f.Summary, &f.Severity, db.JSON{Into: &f.CVSS}, &f.Package,
+	var a risk.Assessment
+	err = scan(&f.ID, &f.rank, &f.Vulnerability, db.JSON{Into: &f.Aliases}, &f.Summary, &f.Severity, db.JSON{Into: &f.CVSS},
+		db.JSON{Into: &a.Words}, &f.EPSS, &f.KEV, db.JSON{Into: &f.SSVC}, &f.Package,
 		db.JSON{Into: &f.Fixed}, db.JSON{Into: &f.Advisories},
 		&c.Ecosystem, &c.Name, &c.Version, &c.Source.Name, &c.Source.Version, &c.PURL, &f.digest)
+	f.Word = a.WordOf(c.Ecosystem)
+	return f, err
 }
 
 // locate fills in the locations of a page, reading each document once.
@@ -106,4 +115,22 @@ func locations(doc *sbom.Document, key sbom.Key) []string {
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// exists refuses the id of a scan or node that is not there: an empty list would
+// read as clean.
+func (s *Service) exists(ctx context.Context, q Query) error {
+	for noun, id := range map[string]string{"scan": q.Scan, "node": q.Node} {
+		if id == "" {
+			continue
+		}
+		var known bool
+		if err := s.db.Read().QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+noun+` WHERE id = $1)`, id).Scan(&known); err != nil {
+			return fmt.Errorf("find %s %s: %w", noun, id, err)
+		}
+		if !known {
+			return problem.NotFound(noun, id)
+		}
+	}
+	return nil
 }

@@ -1,11 +1,13 @@
 package finding_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
 	"patrol/internal/finding"
+	"patrol/internal/platform/problem"
 	"patrol/internal/platform/rest"
 	"patrol/internal/risk"
 	"patrol/internal/sbom"
@@ -90,7 +92,6 @@ func TestListFilters(t *testing.T) {
 			{}:                                {"CVE-2014-0160 libssl3", "CVE-2026-2 bash"},
 			{Node: node}:                      {"CVE-2026-2 bash"},
 			{Node: other}:                     {"CVE-2014-0160 libssl3"},
-			{Node: "no such node"}:            {},
 			{Scan: first}:                     {"CVE-2014-0160 libssl3", "CVE-2026-2 bash"},
 			{Scan: second}:                    {"CVE-2026-2 bash"},
 			{Severity: "critical"}:            {"CVE-2014-0160 libssl3"},
@@ -100,6 +101,13 @@ func TestListFilters(t *testing.T) {
 		} {
 			if got := names(h.list(q, 1)); !slices.Equal(got, want) {
 				t.Errorf("%+v: %q; want %q", q, got, want)
+			}
+		}
+		// An empty list would read as clean.
+		for _, q := range []finding.Query{{Node: "no such node"}, {Scan: "no such scan"}} {
+			var p *problem.Error
+			if _, err := h.List(t.Context(), q, rest.Paging{Limit: 1}); !errors.As(err, &p) || p.Kind != problem.KindNotFound {
+				t.Errorf("%+v: %v; want not found", q, err)
 			}
 		}
 	})

@@ -11,7 +11,6 @@ import (
 
 	"patrol/internal/match"
 	"patrol/internal/platform/db"
-	"patrol/internal/risk"
 	"patrol/internal/sbom"
 )
 
@@ -51,7 +50,10 @@ func (s *Service) Match(ctx context.Context, inventory int64, ecosystems []strin
 		return 0, err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		if err := keepVulnerabilities(ctx, tx, vulnerabilities); err != nil {
+		if err := renameVulnerabilities(ctx, tx, rev, vulnerabilities); err != nil {
+			return err
+		}
+		if err := keepVulnerabilities(ctx, tx, vulnerabilities, *s.known.Load()); err != nil {
 			return fmt.Errorf("keep vulnerabilities: %w", err)
 		}
 		ids, err := keepFindings(ctx, tx, rows)
@@ -120,29 +122,32 @@ func toRows(rev Revision, matched *match.Result, components map[sbom.Key]int64) 
 	return rows, vulnerabilities, nil
 }
 
-func keepVulnerabilities(ctx context.Context, tx *db.Tx, vulnerabilities []match.Vulnerability) error {
+func keepVulnerabilities(ctx context.Context, tx *db.Tx, vulnerabilities []match.Vulnerability, known Intelligence) error {
 	type column struct {
-		Name     string        `json:"name"`
-		Aliases  []string      `json:"aliases"`
-		Summary  string        `json:"summary"`
-		Severity risk.Severity `json:"severity"`
-		Rank     int           `json:"rank"`
-		CVSS     []risk.CVSS   `json:"cvss"`
+		assessment
+		Aliases []string `json:"aliases"`
+		Summary string   `json:"summary"`
+		Stated  stated   `json:"stated"`
 	}
 	columns := make([]column, len(vulnerabilities))
 	for i, v := range vulnerabilities {
-		a := risk.Assess(v)
-		columns[i] = column{v.Name, list(v.Aliases), v.Summary, a.Severity, a.Severity.Rank(), a.CVSS}
+		said := statedOf(v)
+		assessed, err := assess(known, v.Name, said)
+		if err != nil {
+			return err
+		}
+		columns[i] = column{assessed, list(v.Aliases), v.Summary, said}
 	}
 	text, err := db.ToJSON(columns)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO vulnerability (name, aliases, summary, severity, rank, cvss)
-		SELECT value->>'name', value->>'aliases', value->>'summary', value->>'severity', CAST(value->>'rank' AS BIGINT), value->>'cvss'
+	_, err = tx.ExecContext(ctx, `INSERT INTO vulnerability (name, aliases, summary, stated, severity, rank, cvss, words, epss, kev, ssvc)
+		SELECT value->>'name', value->>'aliases', value->>'summary', value->>'stated', `+assessedColumns+`
 		FROM json_each($1) AS j WHERE TRUE
-		ON CONFLICT (name) DO UPDATE SET aliases = excluded.aliases, summary = excluded.summary,
-			severity = excluded.severity, rank = excluded.rank, cvss = excluded.cvss`, text)
+		ON CONFLICT (name) DO UPDATE SET aliases = excluded.aliases, summary = excluded.summary, stated = excluded.stated,
+			severity = excluded.severity, rank = excluded.rank, cvss = excluded.cvss, words = excluded.words,
+			epss = excluded.epss, kev = excluded.kev, ssvc = excluded.ssvc`, text)
 	return err
 }
 

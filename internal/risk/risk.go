@@ -1,8 +1,10 @@
 // Package risk says what a vulnerability means: risk = assess(finding, exposure,
-// intelligence). It begins with severity; it is pure.
+// intelligence). It begins with severity, from vectors and words, and with what
+// is known of exploitation; it is pure.
 package risk
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -44,45 +46,75 @@ func (s Severity) Rank() int {
 type CVSS struct {
 	Vector string  `json:"vector"`
 	Score  float64 `json:"score"`
-	// Source is the id of the record that gives the vector.
+	// Source is the id of the record that gives the vector, or who gave it to
+	// the CVE: a CNA's name, "CISA-ADP", "NVD".
 	Source string `json:"source"`
 }
 
-// Assessment is what is known of a vulnerability's severity.
+// Assessment is what is known of how bad a vulnerability is.
 type Assessment struct {
 	Severity Severity
-	// CVSS are all readable vectors, the deciding one first.
+	// CVSS are all readable vectors, the deciding one first, each once.
 	CVSS []CVSS
+	// Words are what distributions say, sorted; they decide where no vector does.
+	Words []Word
+	SSVC  *SSVC
+	EPSS  *EPSS
+	KEV   *KEV
 }
 
 // Assess takes the severity from the vector of the newest CVSS version, the
-// highest score among equals; without a vector it is unknown, never invented.
-func Assess(v match.Vulnerability) Assessment {
-	a := Assessment{Severity: Unknown, CVSS: []CVSS{}}
-	for _, s := range v.Severity {
-		if score, ok := baseScore(s.Score); ok {
-			a.CVSS = append(a.CVSS, CVSS{s.Score, score, s.Source})
-		}
+// highest score among equals; without a vector from the distributions' own
+// words, the worst of them; and without one it is unknown, never invented. A
+// record of malicious packages outdoes them all.
+func Assess(v match.Vulnerability, known Intelligence) Assessment {
+	a := Assessment{
+		CVSS: vectors(v.Severity, known.CVSS), Words: words(v.Severity),
+		SSVC: known.SSVC, EPSS: known.EPSS, KEV: known.KEV,
 	}
-	slices.SortStableFunc(a.CVSS, func(x, y CVSS) int {
-		if order := strings.Compare(version(y.Vector), version(x.Vector)); order != 0 {
-			return order
-		}
-		switch {
-		case x.Score > y.Score:
-			return -1
-		case x.Score < y.Score:
-			return 1
-		}
-		return strings.Compare(x.Vector, y.Vector)
-	})
-	if len(a.CVSS) > 0 {
-		a.Severity = Rate(a.CVSS[0].Score)
-	}
-	if slices.ContainsFunc(v.Records, func(id string) bool { return strings.HasPrefix(id, "MAL-") }) {
+	switch {
+	case slices.ContainsFunc(v.Records, func(id string) bool { return strings.HasPrefix(id, "MAL-") }):
 		a.Severity = Malicious
+	case len(a.CVSS) > 0:
+		a.Severity = Rate(a.CVSS[0].Score)
+	default:
+		a.Severity = rateWords(a.Words)
 	}
 	return a
+}
+
+// vectors returns the readable vectors, best first. One that several give is
+// said to come from the advisory rather than from the CVE. What NVD made counts
+// where nobody closer to the vulnerability gave one.
+func vectors(stated []match.Severity, known []Vector) []CVSS {
+	found := []CVSS{}
+	add := func(vector, source string) {
+		score, ok := baseScore(vector)
+		if ok && !slices.ContainsFunc(found, func(c CVSS) bool { return c.Vector == vector }) {
+			found = append(found, CVSS{vector, score, source})
+		}
+	}
+	for _, s := range stated {
+		add(s.Score, s.Source)
+	}
+	for _, k := range known {
+		if k.Source != NVD {
+			add(k.Vector, k.Source)
+		}
+	}
+	if len(found) == 0 {
+		for _, k := range known {
+			add(k.Vector, k.Source)
+		}
+	}
+	slices.SortStableFunc(found, func(x, y CVSS) int {
+		return cmp.Or(
+			cmp.Compare(version(y.Vector), version(x.Vector)),
+			cmp.Compare(y.Score, x.Score),
+			cmp.Compare(x.Vector, y.Vector),
+		)
+	})
+	return found
 }
 
 // Rate is CVSS's qualitative rating of a score (CVSS v3.1, section 5). Its

@@ -1,0 +1,112 @@
+package finding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"patrol/internal/match"
+	"patrol/internal/platform/db"
+)
+
+// A vulnerability may be known by a GHSA long before it has a CVE. Then its row is
+// renamed: what was found stays found, since when, and with what was decided about
+// it. If the CVE has a row of its own already, the two become the older one.
+
+// former is a row whose name is another name of a vulnerability now.
+type former struct {
+	id        int64
+	name, now string
+}
+
+// renameVulnerabilities gives rows their new names, before rows are looked up by
+// name.
+func renameVulnerabilities(ctx context.Context, tx *db.Tx, rev Revision, vulnerabilities []match.Vulnerability) error {
+	formers, err := findFormer(ctx, tx, vulnerabilities)
+	if err != nil {
+		return err
+	}
+	renamed := make(map[int64]bool)
+	for _, f := range formers {
+		// A record with two CVEs was one row: the first of the two keeps it.
+		if _, ownName, err := rev.Vulnerability(f.name); err != nil || ownName || renamed[f.id] {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		renamed[f.id] = true
+		if err := rename(ctx, tx, f); err != nil {
+			return fmt.Errorf("rename vulnerability %s to %s: %w", f.name, f.now, err)
+		}
+	}
+	return nil
+}
+
+func findFormer(ctx context.Context, tx *db.Tx, vulnerabilities []match.Vulnerability) ([]former, error) {
+	pairs := [][2]string{}
+	for _, v := range vulnerabilities {
+		for _, names := range [][]string{v.Aliases, v.Records} {
+			for _, name := range names {
+				if name != v.Name && !match.IsCVE(name) {
+					pairs = append(pairs, [2]string{name, v.Name})
+				}
+			}
+		}
+	}
+	text, err := db.ToJSON(pairs)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT v.id, v.name, j.value->>1 FROM json_each($1) AS j JOIN vulnerability AS v ON v.name = j.value->>0 ORDER BY 3, 1`, text)
+	return db.All(rows, err, func(scan db.Scan) (f former, err error) { return f, scan(&f.id, &f.name, &f.now) })
+}
+
+func rename(ctx context.Context, tx *db.Tx, f former) error {
+	row := tx.QueryRowContext(ctx, `SELECT id FROM vulnerability WHERE name = $1`, f.now)
+	other, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	keep := f.id
+	switch {
+	case errors.Is(err, db.ErrNotFound):
+	case err != nil:
+		return err
+	default:
+		keep = min(f.id, other)
+		if err := merge(ctx, tx, keep, max(f.id, other)); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE vulnerability SET name = $2 WHERE id = $1`, keep, f.now)
+	return err
+}
+
+// merge moves all that hangs on one row to another and removes it. Where both have
+// the same, the older one's stays.
+func merge(ctx context.Context, tx *db.Tx, keep, drop int64) error {
+	for _, statement := range []string{
+		`UPDATE occurrence SET opened_at = least.opened_at FROM (
+			SELECT k.id AS id, min(d.opened_at) AS opened_at FROM occurrence AS k JOIN occurrence AS d
+			ON d.node_id = k.node_id AND d.ecosystem = k.ecosystem AND d.package = k.package
+			WHERE k.vulnerability_id = $1 AND d.vulnerability_id = $2 AND k.resolved_at IS NULL AND d.resolved_at IS NULL GROUP BY k.id
+		) AS least WHERE occurrence.id = least.id AND least.opened_at < occurrence.opened_at`,
+		`DELETE FROM occurrence WHERE vulnerability_id = $2 AND resolved_at IS NULL AND (node_id, ecosystem, package) IN (
+			SELECT node_id, ecosystem, package FROM occurrence WHERE vulnerability_id = $1 AND resolved_at IS NULL)`,
+		`UPDATE occurrence SET vulnerability_id = $1 WHERE vulnerability_id = $2`,
+		`INSERT INTO finding (component_id, vulnerability_id, ecosystem, package, fixed, advisories)
+			SELECT component_id, $1, ecosystem, package, fixed, advisories FROM finding WHERE vulnerability_id = $2
+			ON CONFLICT (component_id, vulnerability_id, package, fixed, advisories) DO NOTHING`,
+		`INSERT INTO result_finding (result_id, finding_id)
+			SELECT r.result_id, k.id FROM result_finding AS r JOIN finding AS d ON d.id = r.finding_id
+			JOIN finding AS k ON k.component_id = d.component_id AND k.package = d.package AND k.fixed = d.fixed AND k.advisories = d.advisories
+			WHERE k.vulnerability_id = $1 AND d.vulnerability_id = $2
+			ON CONFLICT (result_id, finding_id) DO NOTHING`,
+		`DELETE FROM result_finding WHERE $1 <> $2 AND finding_id IN (SELECT id FROM finding WHERE vulnerability_id = $2)`,
+		`DELETE FROM finding WHERE $1 <> $2 AND vulnerability_id = $2`,
+		`DELETE FROM vulnerability WHERE $1 <> $2 AND id = $2`,
+	} {
+		if _, err := tx.ExecContext(ctx, statement, keep, drop); err != nil {
+			return err
+		}
+	}
+	return nil
+}
