@@ -12,12 +12,14 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"runtime"
 	"time"
 
+	"patrol/internal/collect/imagefs"
 	"patrol/internal/sbom"
 )
 
@@ -33,6 +35,11 @@ type Options struct {
 	// Progress, if set, is told how far the walk has come, now and then and at
 	// its end, on the goroutine that called Dir.
 	Progress func(Progress)
+	// Verify compares each layer of an image with its digest.
+	Verify bool
+	// Limits bound what the layers of an image may cost; zero values are
+	// imagefs.DefaultLimits.
+	Limits imagefs.Limits
 }
 
 // DefaultFileTimeout is long enough for the largest databases and archives on
@@ -74,9 +81,6 @@ func Dir(ctx context.Context, opts Options) (*Result, error) {
 }
 
 func collect(ctx context.Context, opts Options, sources []*source, owned *ownedFiles) (*Result, error) {
-	if opts.FileTimeout == 0 {
-		opts.FileTimeout = DefaultFileTimeout
-	}
 	root, err := os.OpenRoot(opts.Root)
 	if err != nil {
 		return nil, fmt.Errorf("reading the tree to collect from: %w; name a directory that exists", err)
@@ -86,7 +90,7 @@ func collect(ctx context.Context, opts Options, sources []*source, owned *ownedF
 	in := newInventory(tree{root}, owned)
 	w := walker{
 		index:    newSourceIndex(sources),
-		skips:    newSkipSet(opts.Exclude),
+		skips:    newSkipSet(in.isSystem(opts.Root), opts.Exclude),
 		jobs:     make(chan job),
 		warn:     in.warn,
 		progress: opts.Progress,
@@ -96,17 +100,22 @@ func collect(ctx context.Context, opts Options, sources []*source, owned *ownedF
 	} else {
 		w.skips.add(mounts...)
 	}
-	stop := in.extractAll(ctx, w.jobs, opts.FileTimeout)
-	err = w.walk(ctx, root)
-	stop()
-	if err != nil {
-		return nil, fmt.Errorf("collecting from %s: %w", opts.Root, err)
-	}
-	in.dropOwned(ctx)
-	if err := ctx.Err(); err != nil {
+	if err := in.gather(ctx, w.jobs, opts.FileTimeout, func() error { return w.walk(ctx, root) }); err != nil {
 		return nil, fmt.Errorf("collecting from %s: %w", opts.Root, err)
 	}
 	return in.result(w.files), nil
+}
+
+// gather reads what walk sends as jobs.
+func (in *inventory) gather(ctx context.Context, jobs <-chan job, timeout time.Duration, walk func() error) error {
+	wait := in.extractAll(ctx, jobs, cmp.Or(timeout, DefaultFileTimeout))
+	err := walk()
+	wait()
+	if err != nil {
+		return err
+	}
+	in.dropOwned(ctx)
+	return ctx.Err()
 }
 
 // workers is how many files are read at once. More gain nothing on the small

@@ -129,22 +129,9 @@ func dpkgSource(m *dpkgmeta.Metadata) sbom.SourcePackage {
 	return sbom.SourcePackage{Name: cmp.Or(m.SourceName, m.PackageName), Version: cmp.Or(m.SourceVersion, m.PackageVersion)}
 }
 
-// rpmSource splits "name-version-release.src.rpm". The tag has no epoch; the
-// packages of one build share it but for rare exceptions.
+// rpmSource is what the tag says, which has no epoch.
 func rpmSource(m *rpmmeta.Metadata) sbom.SourcePackage {
-	nvr, ok := strings.CutSuffix(m.SourceRPM, ".src.rpm")
-	if !ok {
-		nvr, ok = strings.CutSuffix(m.SourceRPM, ".nosrc.rpm")
-	}
-	release := strings.LastIndexByte(nvr, '-')
-	if !ok || release < 0 {
-		return sbom.SourcePackage{}
-	}
-	version := strings.LastIndexByte(nvr[:release], '-')
-	if version <= 0 {
-		return sbom.SourcePackage{}
-	}
-	return sbom.SourcePackage{Name: nvr[:version], Version: withEpoch(m.Epoch, nvr[version+1:])}
+	return sbom.SourceRPM(m.SourceRPM, withEpoch(m.Epoch, ""))
 }
 
 // withEpoch writes rpm's full version as advisories do. Without an epoch it is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,10 +27,19 @@ func (in *inventory) extractAll(ctx context.Context, jobs <-chan job, timeout ti
 	return running.Wait
 }
 
-// extract reads one file in at most the given time. An extractor that neither
-// reads nor looks at its context cannot be stopped: it is left behind, and what
-// it finds is dropped.
+// extract reads one file in at most the given time, which begins when it is the
+// file's turn. An extractor that neither reads nor looks at its context cannot be
+// stopped: it is left behind, and what it finds is dropped.
 func (in *inventory) extract(ctx context.Context, j job, timeout time.Duration) {
+	if j.isLarge() {
+		select {
+		case in.large <- struct{}{}:
+			defer func() { <-in.large }()
+		case <-ctx.Done():
+			j.file.Close()
+			return
+		}
+	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	finished := make(chan []finding, 1)
 	go func() {
@@ -39,11 +49,11 @@ func (in *inventory) extract(ctx context.Context, j job, timeout time.Duration) 
 	}()
 	select {
 	case found := <-finished:
-		in.add(j.path, found)
+		in.add(j, found)
 	case <-limited.Done():
 		select {
 		case found := <-finished: // both at once
-			in.add(j.path, found)
+			in.add(j, found)
 		default:
 			if ctx.Err() == nil {
 				in.warn(j.path, fmt.Sprintf("not finished after %s: left out", timeout))
@@ -60,15 +70,6 @@ type finding struct {
 }
 
 func (in *inventory) read(ctx context.Context, j job) []finding {
-	if j.info.Size() > largeFile {
-		for _, s := range j.sources {
-			if s.limit != streamed {
-				in.large.Lock()
-				defer in.large.Unlock()
-				break
-			}
-		}
-	}
 	found := make([]finding, 0, len(j.sources))
 	for _, s := range j.sources {
 		f := finding{source: s}
@@ -85,6 +86,11 @@ func (in *inventory) read(ctx context.Context, j job) []finding {
 // largeFile is the size in bytes from which files that are held in memory are
 // read one at a time.
 const largeFile = 2 * mib
+
+// isLarge tells whether a large file is held in memory as a whole.
+func (j job) isLarge() bool {
+	return j.info.Size() > largeFile && slices.ContainsFunc(j.sources, func(s *source) bool { return s.limit != streamed })
+}
 
 // run calls an extractor, and makes an error of a panic.
 func run(ctx context.Context, ex filesystem.Extractor, input *filesystem.ScanInput) (found []*extractor.Package, err error) {

@@ -6,32 +6,41 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
+
+	scalibrfs "github.com/google/osv-scalibr/fs"
 
 	"patrol/internal/sbom"
 )
 
 // inventory gathers what the workers find.
 type inventory struct {
-	tree    tree
+	tree    scalibrfs.FS
 	release release
 	owned   *ownedFiles
 
-	large sync.Mutex // held while a large file is in memory
+	large chan struct{} // full while a large file is in memory
 
 	mu         sync.Mutex // guards what follows
 	components []sbom.Component
 	warnings   []Warning
 	dropped    int // warnings beyond maxWarnings
+	lost       int // components beyond maxComponents
 	// distribution tells of each dpkg package whether the distribution built it.
 	distribution map[string]bool
 }
 
-// maxWarnings bounds what a tree full of broken files can cost.
-const maxWarnings = 10_000
+// What a tree that somebody else wrote can cost. Packages of the distribution are
+// beyond the limit: nothing in a home directory can keep them from being seen.
+const (
+	maxWarnings   = 1_000
+	maxMessage    = 500 // bytes
+	maxComponents = 100_000
+)
 
-func newInventory(t tree, owned *ownedFiles) *inventory {
-	in := &inventory{tree: t, owned: owned, distribution: map[string]bool{}}
+func newInventory(t scalibrfs.FS, owned *ownedFiles) *inventory {
+	in := &inventory{tree: t, owned: owned, distribution: map[string]bool{}, large: make(chan struct{}, 1)}
 	for _, place := range []string{"etc/os-release", "usr/lib/os-release"} { // in os-release(5)'s order
 		f, err := t.Open(place)
 		if err == nil {
@@ -46,27 +55,42 @@ func newInventory(t tree, owned *ownedFiles) *inventory {
 	return in
 }
 
+// isSystem tells whether the tree is the root of a system, not some directory.
+func (in *inventory) isSystem(root string) bool { return root == "/" || len(in.release) > 0 }
+
 // add takes over what the sources found in the file.
-func (in *inventory) add(file string, found []finding) {
+func (in *inventory) add(j job, found []finding) {
 	for _, f := range found {
 		if f.err != nil {
-			in.warn(file, fmt.Sprintf("%s: %v", f.source.extractor.Name(), f.err))
+			in.warn(j.path, fmt.Sprintf("%s: %v", f.source.extractor.Name(), f.err))
 		}
 		for _, p := range f.packages {
 			if f.source.keeps != nil && !f.source.keeps(p) {
 				continue
 			}
 			in.claim(p)
-			if c, ok := component(p, file, in.release); ok {
-				in.mu.Lock()
-				in.components = append(in.components, c)
-				in.mu.Unlock()
+			if c, ok := component(p, j.path, in.release); ok {
+				c.Layer = j.layer
+				in.keep(c)
 			}
 		}
 	}
 }
 
+func (in *inventory) keep(c sbom.Component) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if len(in.components) >= maxComponents && c.Ecosystem != in.release.ecosystem() {
+		in.lost++
+		return
+	}
+	in.components = append(in.components, c)
+}
+
 func (in *inventory) warn(place, message string) {
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + " …"
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if len(in.warnings) == maxWarnings {
@@ -83,6 +107,9 @@ func (in *inventory) result(files int) *Result {
 		document.Components = []sbom.Component{}
 	}
 	document.Normalize()
+	if in.lost > 0 {
+		in.warnings = append(in.warnings, Warning{Path: ".", Message: fmt.Sprintf("more than %d components: %d are left out", maxComponents, in.lost)})
+	}
 	if in.dropped > 0 {
 		in.warnings = append(in.warnings, Warning{Path: ".", Message: fmt.Sprintf("%d more warnings are not listed", in.dropped)})
 	}

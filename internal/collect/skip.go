@@ -48,10 +48,14 @@ type skipSet struct {
 	anywhere map[string][]string // last element → suffixes
 }
 
-// newSkipSet adds exclude, paths below the root, to the built-in lists.
-func newSkipSet(exclude []string) skipSet {
+// newSkipSet adds exclude, paths below the root, to the built-in lists. In a tree
+// that is no system, dev/ and run/ are directories like any other.
+func newSkipSet(system bool, exclude []string) skipSet {
 	s := skipSet{atRoot: map[string]bool{}, anywhere: map[string][]string{}}
 	for _, dir := range skippedAtRoot {
+		if !system {
+			break
+		}
 		if strings.ContainsRune(dir, '*') {
 			s.patterns = append(s.patterns, dir)
 			continue

@@ -7,7 +7,7 @@ import (
 )
 
 func TestSkips(t *testing.T) {
-	s := newSkipSet([]string{"/srv/backup/"})
+	s := newSkipSet(true, []string{"/srv/backup/"})
 	tests := []struct {
 		dir  string
 		want bool

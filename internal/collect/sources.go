@@ -59,7 +59,7 @@ const (
 	mib         = 1 << 20
 	streamed    = 1 << 40 // read piece by piece: the size does not matter
 	inMemory    = 16 * mib
-	quadratic   = 4 * mib // held in memory, and searched from the start for each package
+	quadratic   = 1 * mib // held in memory, and searched from the start for each package
 	description = 2 * mib // one package's description
 )
 

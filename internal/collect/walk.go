@@ -10,6 +10,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"patrol/internal/sbom"
 )
 
 const (
@@ -36,9 +38,16 @@ type walker struct {
 // job is an open file with the sources that want it. Who takes it closes it.
 type job struct {
 	path    string
-	file    *os.File
+	file    file
 	info    fs.FileInfo
 	sources []*source
+	layer   *sbom.Layer // that has the file; nil outside of images
+}
+
+// file is what extractors need of an open file.
+type file interface {
+	fs.File
+	io.ReaderAt
 }
 
 // walk sends a job for each file that tells what is installed, then closes
@@ -124,7 +133,7 @@ func (w *walker) list(ctx context.Context, d *os.Root, dir string) (subdirs []st
 
 // file sends a job if any source wants the file.
 func (w *walker) file(ctx context.Context, d *os.Root, api *fileAPI) error {
-	wanted, sniff := w.wanted(api)
+	wanted, sniff := w.index.wanted(api)
 	if len(wanted) == 0 {
 		return nil
 	}
@@ -138,19 +147,23 @@ func (w *walker) file(ctx context.Context, d *os.Root, api *fileAPI) error {
 		f.Close()
 		return nil
 	}
+	return w.send(ctx, j)
+}
+
+func (w *walker) send(ctx context.Context, j job) error {
 	select {
 	case w.jobs <- j:
 		return nil
 	case <-ctx.Done():
-		f.Close()
+		j.file.Close()
 		return ctx.Err()
 	}
 }
 
 // wanted returns the sources that want the file; with sniff if that still
 // depends on its first bytes.
-func (w *walker) wanted(api *fileAPI) (wanted []*source, sniff bool) {
-	for _, sources := range w.index.candidates(api.dir, api.name) {
+func (x *sourceIndex) wanted(api *fileAPI) (wanted []*source, sniff bool) {
+	for _, sources := range x.candidates(api.dir, api.name) {
 		for _, s := range sources {
 			if s.extractor.FileRequired(api) && (s.accepts == nil || s.accepts(api.Path())) && !slices.Contains(wanted, s) {
 				wanted = append(wanted, s)
@@ -158,14 +171,14 @@ func (w *walker) wanted(api *fileAPI) (wanted []*source, sniff bool) {
 		}
 	}
 	if len(wanted) == 0 && mayBeExecutable(api) {
-		return w.index.executables, true
+		return x.executables, true
 	}
 	return wanted, false
 }
 
 // job makes the job for an open file, unless it turns out to be of no interest.
-func (w *walker) job(f *os.File, file string, wanted []*source, sniff bool) (job, bool) {
-	if sniff && !isExecutable(f) {
+func (w *walker) job(f file, file string, wanted []*source, sniff bool) (job, bool) {
+	if sniff && !beginsExecutable(f) {
 		return job{}, false
 	}
 	info, err := f.Stat()
@@ -240,14 +253,19 @@ func mayBeExecutable(f *fileAPI) bool {
 	return info.Mode()&0o111 != 0 || ending == ".so" || ending == ".exe" || strings.Contains(f.name, ".so.")
 }
 
-// isExecutable tells by the first bytes: ELF, PE, Mach-O of either byte order
-// and width, and Mach-O for several architectures.
-func isExecutable(f io.ReaderAt) bool {
+func beginsExecutable(f io.ReaderAt) bool {
 	var magic [4]byte
-	if _, err := f.ReadAt(magic[:], 0); err != nil {
+	_, err := f.ReadAt(magic[:], 0)
+	return err == nil && isExecutable(magic[:])
+}
+
+// isExecutable tells by the first four bytes: ELF, PE, Mach-O of either byte
+// order and width, and Mach-O for several architectures.
+func isExecutable(magic []byte) bool {
+	if len(magic) < 4 {
 		return false
 	}
-	switch string(magic[:]) {
+	switch string(magic[:4]) {
 	case "\x7fELF", "\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf", "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe":
 		return true
 	}

@@ -1,42 +1,42 @@
 package rpmdb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+	"modernc.org/sqlite/vfs"
 )
 
-// readSQLite reads a copy of the database in a temporary directory: SQLite needs
-// a real path, and where the database is it would write beside it. An rpm
-// database once made a scanner write files (CVE-2021-3762). The write-ahead log
-// goes along, since on a live host the last transactions may still be in it.
+// readSQLite reads the database where it is. SQLite itself wants a path that it
+// can write beside, and an rpm database once made a scanner write files
+// (CVE-2021-3762); through the file system below there is nothing to write to.
+// On a live host the last transactions may still be in the write-ahead log alone.
 func readSQLite(ctx context.Context, database *io.SectionReader, wal io.Reader, yield func([]byte)) (err error) {
-	dir, err := os.MkdirTemp("", "patrol-rpm-")
-	if err != nil {
-		return fmt.Errorf("copying the rpm database: %w; set TMPDIR to a directory that can be written to", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	copied := filepath.Join(dir, "rpmdb.sqlite")
-	if err := copyTo(copied, io.NewSectionReader(database, 0, database.Size())); err != nil {
-		return err
-	}
+	file := &sqliteFile{database: database, size: database.Size()}
 	if wal != nil {
-		if err := copyTo(copied+"-wal", wal); err != nil {
-			return err
+		log, err := readLog(ctx, wal)
+		if err != nil {
+			return fmt.Errorf("the write-ahead log: %w", err)
 		}
+		defer func() { _ = log.Close() }()
+		file.log, file.size = log, cmp.Or(log.size, file.size)
 	}
-	db, err := sql.Open("sqlite", copied+"?_pragma=trusted_schema(0)&_pragma=cell_size_check(1)")
+	name, registered, err := vfs.New(oneFile{file})
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, registered.Close()) }()
+	db, err := sql.Open("sqlite", "file:"+databaseName+"?vfs="+name+"&immutable=1&mode=ro&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)")
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	return headers(ctx, db, yield)
 }
 
@@ -65,18 +65,6 @@ func headers(ctx context.Context, db *sql.DB, yield func([]byte)) error {
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("sqlite: %w", err)
-	}
-	return nil
-}
-
-func copyTo(file string, from io.Reader) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("copying the rpm database: %w", err)
-	}
-	_, err = io.Copy(f, from)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("copying the rpm database: %w", err)
 	}
 	return nil
 }
