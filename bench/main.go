@@ -139,8 +139,8 @@ func fixture(ctx context.Context, shared string, revision *feed.Revision, print 
 	for _, e := range expected {
 		missing[e.Source+" "+e.CVE] = true
 	}
-	target := report.Target{Name: "fixture", Dir: filepath.Join(shared, "fixtures", "debian12", "rootfs")}
-	r, err := report.Scan(ctx, target, revision)
+	target := report.Target{Name: "fixture", Kind: "dir", Where: filepath.Join(shared, "fixtures", "debian12", "rootfs")}
+	r, err := report.Scan(ctx, target, report.TargetOptions{}, revision, new(feed.Intelligence))
 	if err != nil {
 		return err
 	}

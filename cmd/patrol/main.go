@@ -9,6 +9,8 @@ import (
 	"os/signal"
 	"syscall"
 	_ "time/tzdata" // schedules have zones on machines without a zone database, too
+
+	"patrol/internal/report"
 )
 
 func main() {
@@ -19,5 +21,8 @@ func main() {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "patrol:", err)
+	if report.IsFailure(err) {
+		os.Exit(2)
+	}
 	os.Exit(1)
 }

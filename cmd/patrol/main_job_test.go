@@ -66,6 +66,28 @@ func TestMainJob(t *testing.T) {
 	})
 }
 
+// TestFirstScanWaitsForTheFeed: a console that was given a feed matches its first
+// scan against that, not against the sample.
+func TestFirstScanWaitsForTheFeed(t *testing.T) {
+	dir := t.TempDir()
+	// The sample is laid out as OSV publishes.
+	_, address := start(t, []string{"PATROL_ADMIN_PASSWORD=" + password}, "Findings: ",
+		"quickstart", "--data-dir", dir, "--listen", "127.0.0.1:0", "--root", fixture, "--feed-url", "../../internal/feed/sample")
+	page, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &client.Client{Console: page.ResolveReference(&url.URL{Path: "/"}), HTTP: http.DefaultClient}
+	if err := c.SignIn(t.Context(), "admin", password); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all[scan.Scan](t, c, "scans", nil) {
+		if s.Feed == nil || s.Feed.Sample {
+			t.Errorf("scan %s was matched against %+v", s.ID, s.Feed)
+		}
+	}
+}
+
 func checkAPI(t *testing.T, c *client.Client) {
 	nodes := all[fleet.Node](t, c, "nodes", nil)
 	if len(nodes) != 1 || nodes[0].Distribution.ID != "debian" || nodes[0].State != fleet.Active || nodes[0].Counts.Unknown != fixturePairs {

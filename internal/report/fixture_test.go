@@ -46,7 +46,7 @@ func revision(t *testing.T, url string) *feed.Revision {
 
 func scan(t *testing.T, root string, known *feed.Revision) *report.Report {
 	t.Helper()
-	r, err := report.Scan(t.Context(), report.Target{Name: "dir:" + root, Dir: root}, known)
+	r, err := report.Scan(t.Context(), report.Target{Name: "dir:" + root, Kind: "dir", Where: root}, report.TargetOptions{}, known, new(feed.Intelligence))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +67,7 @@ func TestSample(t *testing.T) {
 	t.Run("members of the JSON", func(t *testing.T) { wantMembers(t, scan(t, rootfs, sample)) })
 	t.Run("nulls of the JSON", func(t *testing.T) { wantNulls(t, scan(t, rootfs, sample)) })
 	t.Run("an empty tree", func(t *testing.T) { wantEmptyLists(t, scan(t, t.TempDir(), sample)) })
+	t.Run("there and back", func(t *testing.T) { wantRoundTrip(t, sample) })
 	t.Run("what is not assessed", func(t *testing.T) { wantNotAssessed(t, sample) })
 }
 

@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -20,12 +19,8 @@ import (
 // encoded writes the report as JSON and reads it back without its types.
 func encoded(t *testing.T, r *report.Report) any {
 	t.Helper()
-	var out bytes.Buffer
-	if err := report.JSON(&out, r); err != nil {
-		t.Fatal(err)
-	}
 	var decoded any
-	if err := json.Unmarshal(out.Bytes(), &decoded); err != nil {
+	if err := json.Unmarshal([]byte(written(t, "json", r)), &decoded); err != nil {
 		t.Fatal(err)
 	}
 	return decoded
@@ -53,6 +48,7 @@ func wantMembers(t *testing.T, r *report.Report) {
 		"findings[].cvss", "findings[].cvss[].score", "findings[].cvss[].source", "findings[].cvss[].vector",
 		"findings[].epss", "findings[].fixed", "findings[].kev", "findings[].package", "findings[].risk", "findings[].severity",
 		"findings[].ssvc", "findings[].summary", "findings[].vulnerability",
+		"ignored",
 		"not_assessed", "not_assessed[].ecosystem", "not_assessed[].reason",
 		"sbom", "sbom.components", "sbom.inventory_digest",
 		"summary", "summary.critical", "summary.high", "summary.low", "summary.malicious", "summary.medium", "summary.unknown",
@@ -84,7 +80,7 @@ func gather(members map[string]bool, path string, value any) {
 func wantEmptyLists(t *testing.T, r *report.Report) {
 	t.Helper()
 	empty := encoded(t, r).(map[string]any)
-	for _, name := range []string{"findings", "not_assessed", "warnings"} {
+	for _, name := range []string{"findings", "ignored", "not_assessed", "warnings"} {
 		if list, ok := empty[name].([]any); !ok || len(list) != 0 {
 			t.Errorf("%s of an empty tree is %v", name, empty[name])
 		}

@@ -22,18 +22,24 @@ func TestParseTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("neither"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, test := range []struct{ name, dir, hint, err string }{
-		{name: "dir:" + dir, dir: dir},
-		{name: "dir:tree:1", dir: "tree:1"},
-		{name: dir, dir: dir, hint: "dir:" + dir},
-		{name: ".", dir: ".", hint: "dir:."},
-		{name: "./tree:1", dir: "./tree:1", hint: "dir:./tree:1"},
-		{name: "registry:example.org/app", err: "dir:PATH"},
-		{name: "dir:" + file, err: "not a directory"},
-		{name: "dir:" + dir + "/none", err: "no such file"},
+	if err := os.WriteFile("app.cdx.json", []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, kind, where, hint, err string }{
+		{name: "dir:" + dir, kind: "dir", where: dir},
+		{name: "dir:tree:1", kind: "dir", where: "tree:1"},
+		{name: "sbom:some.json", kind: "sbom", where: "some.json"},
+		{name: dir, kind: "dir", where: dir, hint: "dir:" + dir},
+		{name: ".", kind: "dir", where: ".", hint: "dir:."},
+		{name: "./tree:1", kind: "dir", where: "./tree:1", hint: "dir:./tree:1"},
+		{name: "app.cdx.json", kind: "sbom", where: "app.cdx.json", hint: "sbom:app.cdx.json"},
+		{name: "ship:example.org/app", err: "dir:PATH"},
+		{name: "dir:", err: "dir:PATH"},
+		{name: file, err: "sbom:FILE"},
+		{name: dir + "/none", err: "no such file"},
 	} {
 		var hint bytes.Buffer
 		target, err := report.ParseTarget(test.name, &hint)
@@ -43,11 +49,33 @@ func TestParseTarget(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || target != (report.Target{Name: test.name, Dir: test.dir}) {
+		if err != nil || target != (report.Target{Name: test.name, Kind: test.kind, Where: test.where}) {
 			t.Errorf("%s: %+v, %v", test.name, target, err)
 		}
 		if !strings.Contains(hint.String(), test.hint) || test.hint == "" && hint.Len() > 0 {
 			t.Errorf("%s: hint %q", test.name, &hint)
+		}
+	}
+}
+
+// TestCollectRefuses: what is wrong with a target names it.
+func TestCollectRefuses(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("no SBOM"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ kind, where, err string }{
+		{"dir", file, "not a directory"},
+		{"dir", dir + "/none", "no such file"},
+		{"sbom", dir + "/none", "no such file"},
+		{"sbom", dir, "is a directory"},
+		{"sbom", file, "CycloneDX"},
+		{"ship", file, "dir:PATH"},
+	} {
+		target := report.Target{Name: test.kind + ":" + test.where, Kind: test.kind, Where: test.where}
+		if _, err := target.Collect(t.Context(), report.TargetOptions{}); err == nil || !strings.Contains(err.Error(), test.err) || !strings.Contains(err.Error(), test.where) {
+			t.Errorf("%s: error %v does not say %q", target.Name, err, test.err)
 		}
 	}
 }
@@ -63,7 +91,7 @@ func wantNotAssessed(t *testing.T, sample *feed.Revision) {
 	}}
 	doc.Normalize()
 	later := time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
-	r, err := report.Match("sbom:some.json", doc, nil, sample, later)
+	r, err := report.Match("sbom:some.json", doc, nil, sample, new(feed.Intelligence), later)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,53 +7,113 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"patrol/internal/fleet"
-	"patrol/internal/match"
+	"patrol/internal/risk"
 )
 
-// Table writes the report for people: worst first, one line for a vulnerability
-// in a package, then what has not been looked at.
-func Table(w io.Writer, r *Report) error {
-	out := bufio.NewWriter(w)
-	findings(out, r.Findings)
-	fmt.Fprintf(out, "%s: %d components; %s\n", clean(r.Target), r.SBOM.Components, Counts(r.Summary))
-	for _, n := range r.NotAssessed {
+// table writes the report for people: a block for each package, worst first, with
+// what to do about it, then what has not been looked at.
+type table struct {
+	w        io.Writer
+	color    bool
+	head     *Head
+	findings []*Finding
+}
+
+func newTable(w io.Writer, o Options) Format { return &table{w: w, color: o.Color} }
+
+func (t *table) Begin(h *Head) error {
+	t.head = h
+	return nil
+}
+
+func (t *table) Finding(f *Finding) error {
+	t.findings = append(t.findings, f)
+	return nil
+}
+
+func (t *table) End(tail *Tail) error {
+	out := bufio.NewWriter(t.w)
+	t.groups(out)
+	fmt.Fprintf(out, "%s: %d components; %s\n", clean(t.head.Target), t.head.SBOM.Components, Counts(tail.Summary))
+	for _, line := range ignoredCounts(tail.Ignored) {
+		fmt.Fprintf(out, "ignored: %s\n", clean(line))
+	}
+	for _, n := range tail.NotAssessed {
 		fmt.Fprintf(out, "not assessed: %s: %s\n", clean(n.Ecosystem), clean(n.Reason))
 	}
-	for _, warning := range r.Warnings {
+	for _, warning := range tail.Warnings {
 		fmt.Fprintf(out, "warning: %s: %s\n", clean(warning.Path), clean(warning.Message))
 	}
-	fmt.Fprintln(out, knowledge(r.Feed))
+	fmt.Fprintln(out, knowledge(t.head.Feed))
 	return out.Flush()
 }
 
-func findings(w io.Writer, all []Finding) {
-	if len(all) == 0 {
-		return
+// shownLocations is how many places a block names.
+const shownLocations = 3
+
+func (t *table) groups(out io.Writer) {
+	widest := 0
+	for _, f := range t.findings {
+		widest = max(widest, utf8.RuneCountInString(clean(f.Vulnerability)))
 	}
-	sorted := slices.Clone(all)
-	slices.SortStableFunc(sorted, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(b.Severity.Rank(), a.Severity.Rank()), cmp.Compare(a.Vulnerability, b.Vulnerability), cmp.Compare(a.Package, b.Package))
-	})
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SEVERITY\tVULNERABILITY\tPACKAGE\tINSTALLED\tFIXED IN\tECOSYSTEM")
-	seen := make(map[string]bool) // other components of the same package
-	for _, f := range sorted {
-		_, version := match.Subject(f.Component.Key())
-		line := strings.Join([]string{
-			string(f.Severity), clean(f.Vulnerability), clean(f.Package), clean(version),
-			clean(cmp.Or(strings.Join(f.Fixed, ", "), "-")), clean(f.Component.Ecosystem),
-		}, "\t")
-		if !seen[line] {
-			fmt.Fprintln(table, line)
+	for _, g := range groups(t.findings) {
+		fmt.Fprintf(out, "%s (%s): %s\n", t.paint(bold, clean(g.Package+" "+g.Version)), clean(g.Ecosystem), clean(g.Advice()))
+		if where := g.where(); where != "" {
+			fmt.Fprintf(out, "  %s\n", t.paint(dim, clean(where)))
 		}
-		seen[line] = true
+		for _, f := range g.Findings {
+			severity := t.paint(colors[f.Severity], fmt.Sprintf("%-9s", clean(string(f.Severity))))
+			name := clean(f.Vulnerability)
+			padding := strings.Repeat(" ", widest-utf8.RuneCountInString(name))
+			fixed := cmp.Or(strings.Join(f.Fixed, ", "), "no fix is known")
+			if len(f.Fixed) > 0 {
+				fixed = "fixed in " + fixed
+			}
+			if f.Exploited() {
+				fixed += "; known to be exploited"
+			}
+			fmt.Fprintf(out, "  %s  %s%s  %s\n", severity, name, padding, clean(fixed))
+		}
+		fmt.Fprintln(out)
 	}
-	_ = table.Flush() // w buffers; its own Flush tells
-	fmt.Fprintln(w)
+}
+
+// where names the components, unless the package's own name says it, and the
+// first places where they stand.
+func (g *group) where() string {
+	var parts []string
+	if !slices.Equal(g.Components, []string{g.Package}) {
+		parts = append(parts, strings.Join(g.Components, ", "))
+	}
+	if len(g.Locations) > 0 {
+		places := strings.Join(g.Locations[:min(shownLocations, len(g.Locations))], ", ")
+		if more := len(g.Locations) - shownLocations; more > 0 {
+			places += fmt.Sprintf(" and %d more places", more)
+		}
+		parts = append(parts, "in "+places)
+	}
+	return strings.Join(parts, " ")
+}
+
+// The colours of terminals (ECMA-48, section 8.3.117).
+const (
+	bold = "1"
+	dim  = "2"
+)
+
+var colors = map[risk.Severity]string{
+	risk.Malicious: "1;37;41", risk.Critical: "1;31", risk.High: "31", risk.Medium: "33", risk.Low: "36", risk.Unknown: "2",
+}
+
+func (t *table) paint(color, text string) string {
+	if !t.color || color == "" {
+		return text
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
 // Counts says counts in words, leaving out what is zero.
@@ -70,24 +130,49 @@ func Counts(c fleet.Counts) string {
 	return cmp.Or(strings.Join(parts, ", "), "nothing found")
 }
 
-func knowledge(f Feed) string {
-	var newest time.Time
-	for _, s := range f.Sources {
-		if s.AsOf.After(newest) {
-			newest = s.AsOf
+// ignoredCounts says who has how many findings ignored, one line each: "3 by
+// ignore.yaml:1 until 2099-01-01: not reachable".
+func ignoredCounts(all []Ignored) []string {
+	counts := make(map[string]int)
+	var order []string
+	for _, i := range all {
+		because := i.By
+		if i.Until != "" {
+			because += " until " + i.Until
 		}
+		if i.Reason != "" {
+			because += ": " + i.Reason
+		}
+		if counts[because] == 0 {
+			order = append(order, because)
+		}
+		counts[because]++
 	}
-	if f.Sample {
-		return fmt.Sprintf("Matched against the built-in SAMPLE of %s, which knows far too little: run patrol feed update.", newest.Format(time.DateOnly))
+	for n, because := range order {
+		order[n] = fmt.Sprintf("%d by %s", counts[because], because)
 	}
-	return fmt.Sprintf("Matched against feed revision %s as of %s.", f.Revision, newest.Format(time.DateOnly))
+	return order
 }
 
-// clean keeps control characters that a scanned tree holds from the terminal.
+func ofAll(some, all int) string { return fmt.Sprintf("%d of %d", some, all) }
+
+func knowledge(f Feed) string {
+	newest := f.AsOf().Format(time.DateOnly)
+	if f.Sample {
+		return fmt.Sprintf("Matched against the built-in SAMPLE of %s, which knows far too little: run patrol feed update.", newest)
+	}
+	return fmt.Sprintf("Matched against feed revision %s as of %s.", f.Revision, newest)
+}
+
+// clean keeps what a scanned tree holds from steering the terminal: control
+// characters, and those that turn the direction of writing, so that a name
+// cannot look like another.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
-			return '�'
+		switch {
+		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029,
+			r == 0x200e, r == 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			return utf8.RuneError
 		}
 		return r
 	}, text)

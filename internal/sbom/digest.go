@@ -31,6 +31,9 @@ func Decode(data []byte) (*Document, error) {
 		return nil, errors.New("decode SBOM document: it lacks the list of components, which may be empty")
 	}
 	for i, c := range doc.Components {
+		if i > 0 && compare(doc.Components[i-1], c) >= 0 {
+			return nil, fmt.Errorf("decode SBOM document: components[%d] is not in order: the document was not normalized", i)
+		}
 		if c.Ecosystem == "" || c.Name == "" {
 			return nil, fmt.Errorf("decode SBOM document: components[%d] lacks an ecosystem or a name", i)
 		}

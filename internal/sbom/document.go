@@ -29,6 +29,38 @@ type Component struct {
 	// Locations are paths inside the scanned tree, slash-separated, without a
 	// leading slash.
 	Locations []string `json:"locations,omitempty"`
+	// Layer is what of an image has the component; nil outside of images.
+	Layer *Layer `json:"layer,omitempty"`
+}
+
+// Layer is one layer of an image.
+type Layer struct {
+	Digest      string `json:"digest"`                // of its uncompressed archive: "sha256:" and 64 hex digits
+	Instruction string `json:"instruction,omitempty"` // that made it, from the image's history
+}
+
+func (c Component) firstLocation() string {
+	if len(c.Locations) == 0 {
+		return ""
+	}
+	return slices.Min(c.Locations)
+}
+
+func (l *Layer) compare(o *Layer) int {
+	switch {
+	case l == o:
+		return 0
+	case l == nil:
+		return -1
+	case o == nil:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(l.Digest, o.Digest), cmp.Compare(l.Instruction, o.Instruction))
+}
+
+// compare orders components; those that it calls equal are one package.
+func compare(a, b Component) int {
+	return cmp.Or(a.Key().Compare(b.Key()), cmp.Compare(a.PURL, b.PURL))
 }
 
 // SourcePackage is what a distribution built a package from.
@@ -75,15 +107,15 @@ type Document struct {
 
 // Normalize sorts the components, merges those that are the same package
 // (joining their locations) and sorts the locations, so that equal contents
-// have equal bytes whatever order they were found in.
+// have equal bytes whatever order they were found in. Of several layers, that of
+// the first location stays.
 func (d *Document) Normalize() {
-	order := func(a, b Component) int {
-		return cmp.Or(a.Key().Compare(b.Key()), cmp.Compare(a.PURL, b.PURL))
-	}
-	slices.SortFunc(d.Components, order)
+	slices.SortFunc(d.Components, func(a, b Component) int {
+		return cmp.Or(compare(a, b), cmp.Compare(a.firstLocation(), b.firstLocation()), a.Layer.compare(b.Layer))
+	})
 	merged := d.Components[:0]
 	for _, c := range d.Components {
-		if n := len(merged); n > 0 && order(merged[n-1], c) == 0 {
+		if n := len(merged); n > 0 && compare(merged[n-1], c) == 0 {
 			merged[n-1].Locations = append(merged[n-1].Locations, c.Locations...)
 			continue
 		}
