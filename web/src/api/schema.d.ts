@@ -34,7 +34,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Update the feed now
+         * Update OSV now, and the other sources soon after
          * @description Needs the role operator.
          */
         post: operations["update-feed"];
@@ -402,6 +402,7 @@ export interface components {
         };
         Component: {
             ecosystem: string;
+            layer?: components["schemas"]["Layer"];
             locations?: string[];
             name: string;
             purl?: string;
@@ -495,14 +496,19 @@ export interface components {
             aliases: string[];
             component: components["schemas"]["Component"];
             cvss: components["schemas"]["CVSS"][];
+            /** Format: double */
+            epss: number | null;
             fixed: string[];
             /** Format: int64 */
             id?: number;
+            kev: boolean | null;
             package: string;
             /** @enum {string} */
             severity: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
+            ssvc: components["schemas"]["SSVC"];
             summary: string;
             vulnerability: string;
+            word?: string;
         };
         Issued: {
             /** Format: date-time */
@@ -518,6 +524,10 @@ export interface components {
             finished_at?: string;
             id: string;
             state: string;
+        };
+        Layer: {
+            digest: string;
+            instruction?: string;
         };
         Named: {
             id: string;
@@ -588,6 +598,7 @@ export interface components {
             as_of?: string;
             /** Format: date-time */
             installed_at: string;
+            intelligence?: string;
             last_attempt?: components["schemas"]["Attempt"];
             /** Format: date-time */
             last_success_at?: string;
@@ -595,7 +606,7 @@ export interface components {
             records: number;
             revision: string;
             sample: boolean;
-            sources: components["schemas"]["Source"][];
+            sources: components["schemas"]["SourceStatus"][];
         };
         PageFinding: {
             items: components["schemas"]["Finding"][];
@@ -651,6 +662,13 @@ export interface components {
              */
             selected: number;
         };
+        SSVC: {
+            automatable: string;
+            exploitation: string;
+            technical_impact: string;
+            /** Format: date-time */
+            timestamp?: string;
+        } | null;
         Scan: {
             /** Format: int64 */
             components: number;
@@ -705,17 +723,23 @@ export interface components {
             password: string;
             username: string;
         };
-        Source: {
-            /** Format: date-time */
-            as_of: string;
-            name: string;
-            /** Format: int64 */
-            records: number;
-            url?: string;
-        };
         SourcePackage: {
             name: string;
             version: string;
+        };
+        SourceStatus: {
+            /** Format: int64 */
+            age_seconds: number;
+            /** Format: date-time */
+            as_of?: string;
+            error?: string;
+            name: string;
+            /** Format: int64 */
+            records: number;
+            /** @enum {string} */
+            state: "ok" | "off" | "failed" | "none";
+            switch: string;
+            url?: string;
         };
         StartRequest: {
             /** @description Ids of nodes. */
