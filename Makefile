@@ -56,9 +56,12 @@ fuzz:
 		done; \
 	done
 
-# Kills console and agent at many instants, again and again.
+# Kills console and agent at many instants, again and again; scans an image of a
+# real Docker daemon.
 soak: build
 	$(GO) test -run TestKill -count 20 -timeout 60m ./cmd/patrol
+	scripts/need.sh dockerd=docker.io
+	$(GO) test -tags dockerd -run TestDockerd ./internal/collect/image
 
 clean:
 	rm -rf bin web/node_modules && find web/dist -mindepth 1 ! -name .gitkeep -delete
