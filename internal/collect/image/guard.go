@@ -25,9 +25,15 @@ var (
 	ErrCredentials = errors.New("the registry asks for its credentials to be sent elsewhere: refused")
 	// ErrAddress is returned where a registry sends its client to an address of
 	// this machine or its surroundings.
-	ErrAddress  = errors.New("the registry leads to an address that only the user may name: refused")
-	errTooLarge = fmt.Errorf("a manifest or token of more than %d bytes: not read", maxJSON)
+	ErrAddress = errors.New("the registry leads to an address that only the user may name: refused")
+	// ErrRedirects is returned for more than maxRedirects in a row.
+	ErrRedirects = errors.New("the registry redirects again and again: not followed")
+	errTooLarge  = fmt.Errorf("a manifest or token of more than %d bytes: not read", maxJSON)
 )
+
+// maxRedirects is what net/http follows, unless a client decides for itself as
+// that of the library does.
+const maxRedirects = 10
 
 // guard is the way to one registry. The registry is trusted with what it was
 // asked, and with no more: it can send the client to any address, by redirects
@@ -73,19 +79,22 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !isBlob(r) {
+	if r.Context().Value(blob{}) == nil {
 		resp.Body = &limited{resp.Body, maxJSON}
 	}
 	return resp, nil
 }
 
 func (g *guard) admit(r *http.Request) error {
+	if redirectedTooOften(r) {
+		return ErrRedirects
+	}
 	// Behind a proxy it is the proxy that looks up names: see at least to those
 	// addresses that are written out.
 	if ip, err := netip.ParseAddr(r.URL.Hostname()); err == nil && r.URL.Host != g.host && g.forbids(ip) {
 		return fmt.Errorf("%w: %s", ErrAddress, r.URL.Host)
 	}
-	if true {
+	if g.mayKnow(r.URL) {
 		return nil
 	}
 	switch scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); {
@@ -95,6 +104,16 @@ func (g *guard) admit(r *http.Request) error {
 		r.Header.Del("Authorization")
 		return nil
 	}
+}
+
+func redirectedTooOften(r *http.Request) bool {
+	for range maxRedirects {
+		if r.Response == nil || r.Response.Request == nil {
+			return false
+		}
+		r = r.Response.Request
+	}
+	return true
 }
 
 // mayKnow tells whether a host may be sent the registry's credentials: itself,
@@ -121,14 +140,11 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// isBlob tells of a request, or one that a redirect of it led to, that it is for
-// a layer or a configuration, which have bounds of their own.
-func isBlob(r *http.Request) bool {
-	for r.Response != nil && r.Response.Request != nil {
-		r = r.Response.Request
-	}
-	return strings.Contains(r.URL.Path, "/blobs/")
-}
+// blob marks the context of what fetches a layer or a configuration, which have
+// bounds of their own. Redirected requests keep it.
+type blob struct{}
+
+func forBlob(ctx context.Context) context.Context { return context.WithValue(ctx, blob{}, true) }
 
 func (g *guard) proxy(r *http.Request) (*url.URL, error) {
 	u, err := http.ProxyFromEnvironment(r)

@@ -43,7 +43,7 @@ func openRegistry(ctx context.Context, img *Image, where string, s *settings) er
 	img.Name, img.Digest, img.Verify = ref.String(), manifest.digest.String(), true
 	fetch := func(d v1.Hash) func(context.Context) (io.ReadCloser, error) {
 		return func(ctx context.Context) (io.ReadCloser, error) {
-			layer, err := puller.Layer(ctx, ref.Context().Digest(d.String()))
+			layer, err := puller.Layer(forBlob(ctx), ref.Context().Digest(d.String()))
 			if err != nil {
 				return nil, err
 			}

@@ -247,6 +247,18 @@ func TestCredentialsStay(t *testing.T) {
 			}
 		})
 	}
+	t.Run("redirected to who asks as well", func(t *testing.T) {
+		realm := strings.Replace(other.URL, "127.0.0.1", "localhost", 1)
+		one.from(challenge(one.URL))
+		other.from(challenge(realm))
+		if err := open(t, target, image.Options{Keychain: keys{one.address(): basic}}); err == nil {
+			t.Error("the image was opened")
+		}
+		// The other host's own token has the same name here.
+		if asked := other.asked(); strings.Contains(asked, password) || strings.Contains(asked, secret) {
+			t.Errorf("the other host was asked\n%s", asked)
+		}
+	})
 	t.Run("basic, redirected", func(t *testing.T) {
 		one.from(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Header.Get("Authorization") != "Basic "+secret {
@@ -335,6 +347,20 @@ func TestForeignLayer(t *testing.T) {
 	}
 	if other.asked() != "" {
 		t.Errorf("asked\n%s", other.asked())
+	}
+}
+
+func TestEndlessRedirects(t *testing.T) {
+	h := newHost(t)
+	h.from(func(w http.ResponseWriter, r *http.Request) bool {
+		again := strings.Contains(r.URL.Path, "/manifests/")
+		if again {
+			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		}
+		return again
+	})
+	if err := open(t, "registry:"+h.address()+"/shop:1", image.Options{Keychain: keys{}}); !errors.Is(err, image.ErrRedirects) {
+		t.Errorf("got %v, want %v", err, image.ErrRedirects)
 	}
 }
 
