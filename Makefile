@@ -26,11 +26,12 @@ $(UI): web/node_modules/.package-lock.json $(shell find web/src web/public web/i
 
 # The tests drive the built binary, page and all.
 test: build
-	scripts/need.sh chromium=chromium curl=curl jq=jq
+	scripts/need.sh chromium=chromium curl=curl jq=jq rpm=rpm dpkg=dpkg
 	cd web && npm test
 	$(GO) test -race -timeout 15m ./...
 
 test-data: build
+	scripts/need.sh rpm=rpm dpkg=dpkg
 	@test -d $(SHARED)/feeds || { echo "missing: $(SHARED)/feeds; set SHARED=DIR" >&2; exit 1; }
 	$(DATA) -timeout 15m ./internal/... ./bench/...
 
@@ -48,6 +49,9 @@ generate:
 bench: build
 	$(GO) run ./bench -shared $(SHARED)
 	$(DATA) -run '^$$' -bench . -benchmem ./internal/feed ./internal/match
+	@if command -v osv-scanner >/dev/null; then \
+		bench/accuracy/compare.sh bin/patrol $(SHARED)/feeds/2026-08-21 $(SHARED)/fixtures/debian12/rootfs $(IMAGE); \
+	else echo "osv-scanner is not on PATH: its findings are not compared"; fi
 
 fuzz:
 	@for target in $$(grep -rl --include='*_test.go' '^func Fuzz' internal); do \

@@ -11,7 +11,7 @@ import "time"
 
 // EngineVersion changes whenever the same inventory and revision could give
 // another answer. It is part of a result's identity.
-const EngineVersion = "1"
+const EngineVersion = "2"
 
 // Record is one advisory of a source, without its affected packages. It follows
 // the OSV schema (https://ossf.github.io/osv-schema/), slimmed.

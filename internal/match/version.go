@@ -20,9 +20,24 @@ type line struct {
 func newLine(ecosystem, version string) *line {
 	return &line{
 		version: version,
-		own:     &order{parse: func(text string) (semantic.Version, error) { return semantic.Parse(text, ecosystem) }},
+		own:     &order{parse: func(text string) (semantic.Version, error) { return semantic.Parse(text, orderOf(ecosystem)) }},
 		semver:  &order{parse: func(text string) (semantic.Version, error) { return semantic.ParseSemverVersion(text), nil }},
 	}
+}
+
+// sameOrder are ecosystems that SCALIBR does not compare, and one whose packages
+// the same package manager installs.
+var sameOrder = map[string]string{
+	"Azure Linux": "AlmaLinux", "Photon OS": "AlmaLinux", // rpm
+	"Echo":       "Debian", // dpkg
+	"CleanStart": "Alpine", // apk
+}
+
+func orderOf(ecosystem string) string {
+	if same, ok := sameOrder[Base(ecosystem)]; ok {
+		return same
+	}
+	return ecosystem
 }
 
 // order is how versions are compared. It reads each version once, because the

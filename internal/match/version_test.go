@@ -195,6 +195,16 @@ func TestEvaluation(t *testing.T) {
 			in:     "1.0~rc1-9.el9 1.0~rc1^git1-1.el9", out: "1.0-1.el9 1.0^20240101-1.el9 1.0.1-1.el9",
 		},
 		{
+			name: "rpm, where SCALIBR names no order", ecosystem: "Azure Linux:3",
+			ranges: []match.Range{ecosystem("introduced 0, fixed 0:8.8.0-2.azl3")},
+			in:     "8.8.0-1.azl3 8.8.0~rc1-9.azl3", out: "8.8.0-2.azl3 8.8.0-10.azl3",
+		},
+		{
+			name: "apk, where SCALIBR names no order", ecosystem: "CleanStart",
+			ranges: []match.Range{ecosystem("introduced 0, fixed 1.36.1-r10")},
+			in:     "1.36.1-r9 1.36.1_rc1-r20", out: "1.36.1-r10",
+		},
+		{
 			name: "PyPI's development, candidate, final, post and local", ecosystem: "PyPI",
 			ranges: []match.Range{ecosystem("introduced 0, fixed 2.0")},
 			in:     "1.9.post3 2.0.dev1 2.0a1 2.0rc1 1.99+local", out: "2.0 2.0.0 2.0+local.1 2.0.post1 1!0.1",
