@@ -47,12 +47,13 @@ func Inventory(k Knowledge, components []sbom.Key) (*Result, error) {
 	subjects, sharing := group(components)
 	answers := make([]answer, len(subjects))
 	var workers errgroup.Group
-	share := len(subjects)/runtime.GOMAXPROCS(0) + 1
-	for begin := 0; begin < len(subjects); begin += share {
-		end := min(begin+share, len(subjects))
+	// Every n-th subject: neighbours are alike, and would weigh on one processor.
+	n := runtime.GOMAXPROCS(0)
+	for first := range n {
 		workers.Go(func() (err error) {
-			for i, s := range subjects[begin:end] {
-				if answers[begin+i], err = s.match(k); err != nil {
+			for i := first; i < len(subjects); i += n {
+				s := subjects[i]
+				if answers[i], err = s.match(k); err != nil {
 					return fmt.Errorf("match %s %s %s: %w", s.ecosystem, s.name, s.version, err)
 				}
 			}
