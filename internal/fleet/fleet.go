@@ -9,8 +9,6 @@ import (
 	"embed"
 	"time"
 
-	"github.com/google/uuid"
-
 	"patrol/internal/match"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/db"
@@ -102,5 +100,3 @@ func NewService(d *db.DB, a *auth.Service, signals *lease.Signals, now func() ti
 
 // CommandTopic is the signal that the agent of a node has something to claim.
 func CommandTopic(node string) string { return "command/" + node }
-
-func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -67,7 +67,7 @@ func (s *Service) register(ctx context.Context, tx *db.Tx, in wire.RegisterReque
 	if err != db.ErrNotFound {
 		return id, err
 	}
-	id = newID()
+	id = db.NewID()
 	now := s.now()
 	_, err = tx.ExecContext(ctx, `INSERT INTO node (id, enrolment_key, kind, name, machine_id, distribution, architecture, kernel, agent, labels, first_seen, last_seen)
 		VALUES ($1, $2, $3, $4, '', '{}', '', '', '', '{}', $5, $5)`, id, in.Key, Host, in.Facts.Name, now.UnixMicro())

@@ -15,8 +15,6 @@ import (
 	"embed"
 	"time"
 
-	"github.com/google/uuid"
-
 	"patrol/internal/collect"
 	"patrol/internal/feed"
 	"patrol/internal/finding"
@@ -140,5 +138,3 @@ var (
 
 // matchTopic is the signal that a scan waits to be matched.
 const matchTopic = "scan/match"
-
-func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -23,7 +23,7 @@ type Cause struct {
 // one: its unfinished scan is returned, and started is false.
 func (s *Service) Start(ctx context.Context, tx *db.Tx, node string, cause Cause) (id string, started bool, err error) {
 	now := s.now().UnixMicro()
-	id = newID()
+	id = db.NewID()
 	result, err := tx.ExecContext(ctx, `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, queued_at, due_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING`,
 		id, node, Queued, cause.Trigger, cause.Schedule, cause.Run, now)
@@ -37,7 +37,7 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, node string, cause Cause
 		return id, false, err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO command (id, node_id, kind, scan_id, state, due_at) VALUES ($1, $2, 'scan', $3, 'open', $4)`,
-		newID(), node, id, now)
+		db.NewID(), node, id, now)
 	if err != nil {
 		return "", false, fmt.Errorf("queue scan of node %s: %w", node, err)
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/problem"
@@ -94,7 +92,7 @@ func (s *Service) RunNow(ctx context.Context, id string) (run Run, err error) {
 // start writes a run and its scans. A selector that fails on some node fails the
 // run, visibly, and not the loop.
 func (s *Service) start(ctx context.Context, tx *db.Tx, sch Schedule, due time.Time) (Run, error) {
-	run := Run{ID: uuid.Must(uuid.NewV7()).String(), ScheduledFor: due, FiredAt: s.now()}
+	run := Run{ID: db.NewID(), ScheduledFor: due, FiredAt: s.now()}
 	nodes, err := s.nodes.Select(ctx, tx, sch.Selector)
 	var wrong *problem.Error
 	switch {

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/google/uuid"
-
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
@@ -100,7 +98,7 @@ func (s *Service) Create(ctx context.Context, d Definition) (Schedule, error) {
 }
 
 func (s *Service) insert(ctx context.Context, tx *db.Tx, d Definition, next time.Time) (string, error) {
-	id := uuid.Must(uuid.NewV7()).String()
+	id := db.NewID()
 	if !d.Enabled {
 		next = time.Time{}
 	}

@@ -148,6 +148,11 @@ func (i *Image) file(name string) (*io.SectionReader, error) {
 	if err != nil {
 		return nil, err
 	}
+	return i.keep(f, name)
+}
+
+// keep reads an open regular file until the image is closed.
+func (i *Image) keep(f *os.File, name string) (*io.SectionReader, error) {
 	i.closers = append(i.closers, f)
 	info, err := f.Stat()
 	if err != nil {

@@ -47,15 +47,7 @@ func openOCIDir(_ context.Context, img *Image, dir string, s *settings) error {
 		if err != nil {
 			return nil, err
 		}
-		img.closers = append(img.closers, f)
-		info, err := f.Stat()
-		if err != nil {
-			return nil, err
-		}
-		if !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s: not a regular file", name)
-		}
-		return io.NewSectionReader(f, 0, info.Size()), nil
+		return img.keep(f, name)
 	}, s)
 }
 

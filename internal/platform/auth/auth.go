@@ -12,8 +12,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"patrol/internal/platform/access"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/problem"
@@ -74,7 +72,7 @@ func (s *Service) FirstAdmin(ctx context.Context, password string) (made string,
 			password = made
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO account (id, username, password, role, created_at) VALUES ($1, 'admin', $2, $3, $4)`,
-			newID(), hashPassword(password), string(access.Admin), s.now().UnixMicro())
+			db.NewID(), hashPassword(password), string(access.Admin), s.now().UnixMicro())
 		return err
 	})
 	if err != nil {
@@ -180,7 +178,7 @@ func (s *Service) IssueToken(ctx context.Context, kind, name string) (issued Iss
 
 func (s *Service) issue(ctx context.Context, tx *db.Tx, c credential) (Issued, error) {
 	// The prefix lets people and secret scanners see what a token is for.
-	issued := Issued{ID: newID(), Kind: c.kind, Name: c.name, ExpiresAt: c.expires, Token: "patrol_" + c.kind + "_" + rand.Text()}
+	issued := Issued{ID: db.NewID(), Kind: c.kind, Name: c.name, ExpiresAt: c.expires, Token: "patrol_" + c.kind + "_" + rand.Text()}
 	_, err := tx.ExecContext(ctx, `INSERT INTO credential (id, kind, name, hash, account_id, node_id, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, NULLIF($5, ''), NULLIF($6, ''), $7, $8)`,
 		issued.ID, c.kind, c.name, hashToken(issued.Token), c.account, c.node, s.now().UnixMicro(), db.Micros(c.expires))
@@ -221,5 +219,3 @@ func hashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }
-
-func newID() string { return uuid.Must(uuid.NewV7()).String() }
