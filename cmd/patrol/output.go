@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
+
+	"patrol/internal/report"
 )
 
 func outputFlag(cmd *cobra.Command, output *string) {
@@ -63,7 +65,7 @@ func showList[T any](w io.Writer, output string, items iter.Seq2[T, error], colu
 		fmt.Fprintln(table, strings.Join(cells, "\t"))
 		for _, item := range all {
 			for i, c := range columns {
-				cells[i] = c.text(item)
+				cells[i] = report.Clean(c.text(item)) // an agent chose its node's name
 			}
 			fmt.Fprintln(table, strings.Join(cells, "\t"))
 		}

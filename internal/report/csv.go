@@ -62,7 +62,7 @@ func join(list []string) string { return strings.Join(list, " ") }
 // front of what begins as one (OWASP, "CSV Injection"). Leading white space does
 // not hide it.
 func inert(text string) string {
-	text = clean(strings.NewReplacer("\t", " ", "\r", " ", "\n", " ").Replace(text))
+	text = Clean(strings.NewReplacer("\t", " ", "\r", " ", "\n", " ").Replace(text))
 	if begins := strings.TrimLeft(text, " "); begins != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(begins)[0]) {
 		return "'" + text
 	}

@@ -43,7 +43,7 @@ type page struct {
 
 func (h *html) End(t *Tail) error {
 	parsed, err := template.New("page").Funcs(template.FuncMap{
-		"clean": clean, "where": (*group).where, "counts": Counts, "knowledge": knowledge, "osv": osvURL,
+		"clean": Clean, "where": (*group).where, "counts": Counts, "knowledge": knowledge, "osv": osvURL,
 		"join":     func(list []string) string { return strings.Join(list, ", ") },
 		"moment":   func(t time.Time) string { return t.Format("2006-01-02 15:04 MST") },
 		"percent":  func(p *float64) string { return fmt.Sprintf("%.1f %%", *p*100) },

@@ -59,7 +59,7 @@ func (p *Progress) Collect(c collect.Progress) {
 	if p == nil || p.now().Sub(p.drawn) < interval {
 		return
 	}
-	p.details = fmt.Sprintf(": %d files, %s", c.Files, clean(c.Directory))
+	p.details = fmt.Sprintf(": %d files, %s", c.Files, Clean(c.Directory))
 	p.draw()
 }
 

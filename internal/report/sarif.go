@@ -178,7 +178,7 @@ func (p *place) result(rule int, target string) sarifResult {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{p.vulnerability, p.ecosystem, p.pkg, p.location}))
 	fingerprint := hex.EncodeToString(sum[:16])
 	return sarifResult{
-		RuleID: p.vulnerability, RuleIndex: rule, Level: level(p.findings[0].Severity), Message: sarifText{Text: clean(text)},
+		RuleID: p.vulnerability, RuleIndex: rule, Level: level(p.findings[0].Severity), Message: sarifText{Text: Clean(text)},
 		Locations: []sarifLocation{{sarifPhysical{sarifArtifact{relativeURI(p.location, target)}, sarifRegion{1}}}},
 		// GitHub knows results again by the first of these and by no other.
 		Fingerprints: map[string]string{"primaryLocationLineHash": fingerprint + ":1", "patrol/v1": fingerprint},
@@ -206,11 +206,11 @@ func rule(f *Finding) sarifRule {
 		}
 	}
 	for i := range facts {
-		facts[i] = clean(facts[i])
+		facts[i] = Clean(facts[i])
 	}
-	short := clean(f.Vulnerability)
+	short := Clean(f.Vulnerability)
 	if f.Summary != "" {
-		short += ": " + clean(f.Summary)
+		short += ": " + Clean(f.Summary)
 	}
 	properties := map[string]any{"tags": []string{"security", "vulnerability"}, "precision": "very-high"}
 	if score := securitySeverity(f); score != "" {
@@ -264,20 +264,20 @@ func relativeURI(location, target string) string {
 	if location == "" {
 		location = path.Base(target)
 	}
-	u := url.URL{Path: strings.TrimLeft(clean(location), "/")}
+	u := url.URL{Path: strings.TrimLeft(Clean(location), "/")}
 	return strings.TrimPrefix(u.String(), "./")
 }
 
 func notifications(t *Tail) []sarifNotification {
 	list := []sarifNotification{}
 	for _, w := range t.Warnings {
-		list = append(list, sarifNotification{"warning", sarifText{Text: clean(w.Path + ": " + w.Message)}})
+		list = append(list, sarifNotification{"warning", sarifText{Text: Clean(w.Path + ": " + w.Message)}})
 	}
 	for _, n := range t.NotAssessed {
-		list = append(list, sarifNotification{"warning", sarifText{Text: clean("not assessed: " + n.Ecosystem + ": " + n.Reason)}})
+		list = append(list, sarifNotification{"warning", sarifText{Text: Clean("not assessed: " + n.Ecosystem + ": " + n.Reason)}})
 	}
 	for _, line := range ignoredCounts(t.Ignored) {
-		list = append(list, sarifNotification{"note", sarifText{Text: clean("ignored: " + line)}})
+		list = append(list, sarifNotification{"note", sarifText{Text: Clean("ignored: " + line)}})
 	}
 	return list
 }

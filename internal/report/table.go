@@ -38,15 +38,15 @@ func (t *table) Finding(f *Finding) error {
 func (t *table) End(tail *Tail) error {
 	out := bufio.NewWriter(t.w)
 	t.groups(out)
-	fmt.Fprintf(out, "%s: %d components; %s\n", clean(t.head.Target), t.head.SBOM.Components, Counts(tail.Summary))
+	fmt.Fprintf(out, "%s: %d components; %s\n", Clean(t.head.Target), t.head.SBOM.Components, Counts(tail.Summary))
 	for _, line := range ignoredCounts(tail.Ignored) {
-		fmt.Fprintf(out, "ignored: %s\n", clean(line))
+		fmt.Fprintf(out, "ignored: %s\n", Clean(line))
 	}
 	for _, n := range tail.NotAssessed {
-		fmt.Fprintf(out, "not assessed: %s: %s\n", clean(n.Ecosystem), clean(n.Reason))
+		fmt.Fprintf(out, "not assessed: %s: %s\n", Clean(n.Ecosystem), Clean(n.Reason))
 	}
 	for _, warning := range tail.Warnings {
-		fmt.Fprintf(out, "warning: %s: %s\n", clean(warning.Path), clean(warning.Message))
+		fmt.Fprintf(out, "warning: %s: %s\n", Clean(warning.Path), Clean(warning.Message))
 	}
 	fmt.Fprintln(out, knowledge(t.head.Feed))
 	return out.Flush()
@@ -58,16 +58,16 @@ const shownLocations = 3
 func (t *table) groups(out io.Writer) {
 	widest := 0
 	for _, f := range t.findings {
-		widest = max(widest, utf8.RuneCountInString(clean(f.Vulnerability)))
+		widest = max(widest, utf8.RuneCountInString(Clean(f.Vulnerability)))
 	}
 	for _, g := range groups(t.findings) {
-		fmt.Fprintf(out, "%s (%s): %s\n", t.paint(bold, clean(g.Package+" "+g.Version)), clean(g.Ecosystem), clean(g.Advice()))
+		fmt.Fprintf(out, "%s (%s): %s\n", t.paint(bold, Clean(g.Package+" "+g.Version)), Clean(g.Ecosystem), Clean(g.Advice()))
 		if where := g.where(); where != "" {
-			fmt.Fprintf(out, "  %s\n", t.paint(dim, clean(where)))
+			fmt.Fprintf(out, "  %s\n", t.paint(dim, Clean(where)))
 		}
 		for _, f := range g.Findings {
-			severity := t.paint(colors[f.Severity], fmt.Sprintf("%-9s", clean(string(f.Severity))))
-			name := clean(f.Vulnerability)
+			severity := t.paint(colors[f.Severity], fmt.Sprintf("%-9s", Clean(string(f.Severity))))
+			name := Clean(f.Vulnerability)
 			padding := strings.Repeat(" ", widest-utf8.RuneCountInString(name))
 			fixed := cmp.Or(strings.Join(f.Fixed, ", "), "no fix is known")
 			if len(f.Fixed) > 0 {
@@ -76,7 +76,7 @@ func (t *table) groups(out io.Writer) {
 			if f.Exploited() {
 				fixed += "; known to be exploited"
 			}
-			fmt.Fprintf(out, "  %s  %s%s  %s\n", severity, name, padding, clean(fixed))
+			fmt.Fprintf(out, "  %s  %s%s  %s\n", severity, name, padding, Clean(fixed))
 		}
 		fmt.Fprintln(out)
 	}
@@ -164,10 +164,10 @@ func knowledge(f Feed) string {
 	return fmt.Sprintf("Matched against feed revision %s as of %s.", f.Revision, newest)
 }
 
-// clean keeps what a scanned tree holds from steering the terminal: control
+// Clean keeps what a scanned tree holds from steering the terminal: control
 // characters, and those that turn the direction of writing, so that a name
 // cannot look like another.
-func clean(text string) string {
+func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029,
