@@ -71,10 +71,14 @@ type finding struct {
 
 func (in *inventory) read(ctx context.Context, j job) []finding {
 	found := make([]finding, 0, len(j.sources))
+	tree := in.tree
+	if j.state > 0 {
+		tree = withoutLogs{tree}
+	}
 	for _, s := range j.sources {
 		f := finding{source: s}
 		f.packages, f.err = run(ctx, s.extractor, &filesystem.ScanInput{
-			FS: in.tree, Path: j.path, Info: j.info,
+			FS: tree, Path: j.path, Info: j.info,
 			// To its size when opened, so a file that grows has an end.
 			Reader: io.NewSectionReader(cancellable{ctx, j.file}, 0, j.info.Size()),
 		})

@@ -24,6 +24,10 @@ func Image(ctx context.Context, layers []imagefs.Layer, opts Options) (*Result, 
 	if err != nil {
 		return nil, err
 	}
+	past, err := scalibrSources(nil)
+	if err != nil {
+		return nil, err
+	}
 	early := &inventory{}
 	keeper := keeper{newSourceIndex(sources), newSkipSet(true, opts.Exclude)}
 	fsys, err := imagefs.Open(ctx, layers, imagefs.Options{
@@ -39,10 +43,12 @@ func Image(ctx context.Context, layers []imagefs.Layer, opts Options) (*Result, 
 	w := imageWalker{
 		walker: walker{index: keeper.index, skips: keeper.skips, jobs: make(chan job), warn: in.warn, progress: opts.Progress},
 		fsys:   fsys,
+		past:   newSourceIndex(past),
 	}
 	if err := in.gather(ctx, w.jobs, opts.FileTimeout, func() error { return w.walk(ctx) }); err != nil {
 		return nil, fmt.Errorf("collecting from the image: %w", err)
 	}
+	in.attribute(w.histories)
 	return in.result(w.files), nil
 }
 
@@ -90,16 +96,20 @@ func readBesides(dir, name string, size int64) bool {
 // through the files of interest in the order in which the layers have them.
 type imageWalker struct {
 	walker
-	fsys    *imagefs.FS
-	planned []planned
-	layers  map[*imagefs.Layer]*sbom.Layer
+	fsys      *imagefs.FS
+	past      *sourceIndex // for what layers had before
+	planned   []planned
+	layers    map[*imagefs.Layer]*sbom.Layer
+	histories *histories
 }
 
 type planned struct {
-	node   *imagefs.Node
-	path   string
-	wanted []*source
-	sniff  bool
+	node    *imagefs.Node
+	path    string
+	wanted  []*source
+	sniff   bool
+	history *history
+	state   int
 }
 
 func (w *imageWalker) walk(ctx context.Context) error {
@@ -107,6 +117,8 @@ func (w *imageWalker) walk(ctx context.Context) error {
 	if err := w.directory(ctx, w.fsys.Root(), ".", 0); err != nil {
 		return err
 	}
+	w.layers = map[*imagefs.Layer]*sbom.Layer{}
+	w.planHistories(w.past)
 	nodes := make([]*imagefs.Node, len(w.planned))
 	for i, p := range w.planned {
 		nodes[i] = p.node
@@ -115,7 +127,6 @@ func (w *imageWalker) walk(ctx context.Context) error {
 		return err
 	}
 	slices.SortStableFunc(w.planned, func(a, b planned) int { return imagefs.InArchiveOrder(a.node, b.node) })
-	w.layers = map[*imagefs.Layer]*sbom.Layer{}
 	for _, p := range w.planned {
 		if err := w.open(ctx, p); err != nil {
 			return err
@@ -150,7 +161,7 @@ func (w *imageWalker) directory(ctx context.Context, d *imagefs.Node, dir string
 			w.files++
 			api := fileAPI{entry: n, dir: dir, name: n.Name()}
 			if wanted, sniff := w.index.wanted(&api); len(wanted) > 0 && !(sniff && n.Refused()) {
-				w.planned = append(w.planned, planned{n, api.Path(), wanted, sniff})
+				w.planned = append(w.planned, planned{node: n, path: api.Path(), wanted: wanted, sniff: sniff})
 			}
 		}
 	}
@@ -168,7 +179,7 @@ func (w *imageWalker) open(ctx context.Context, p planned) error {
 	if !ok {
 		return ctx.Err()
 	}
-	j.layer = w.layer(p.node)
+	j.layer, j.history, j.state = w.layer(p.node), p.history, p.state
 	return w.send(ctx, j)
 }
 

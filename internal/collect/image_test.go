@@ -122,6 +122,65 @@ func TestImageLayers(t *testing.T) {
 	}
 }
 
+// A layer that installs a package rewrites the database of all: each package
+// still has the layer that brought it, in the version that it has.
+func TestImagePackageLayers(t *testing.T) {
+	const release = "ID=debian\nVERSION_ID=12\n"
+	stanza := func(name, version string) string {
+		return fmt.Sprintf("Package: %s\nStatus: install ok installed\nVersion: %s\nArchitecture: amd64\n\n", name, version)
+	}
+	states := []struct{ instruction, status string }{
+		{"ADD rootfs /", stanza("base", "1") + stanza("upgraded", "1") + stanza("removed", "1") + stanza("returned", "1")},
+		{"RUN install", stanza("base", "1") + stanza("upgraded", "1") + stanza("added", "1")},
+		{"RUN upgrade", stanza("base", "1") + stanza("upgraded", "2") + stanza("added", "1") + stanza("returned", "1")},
+		{"RUN configure", stanza("base", "1") + stanza("upgraded", "2") + stanza("added", "1") + stanza("returned", "1") + "# \n"},
+	}
+	want := []string{"added RUN install", "base ADD rootfs /", "returned RUN upgrade", "upgraded RUN upgrade"}
+	for _, compress := range []bool{false, true} {
+		var layers []imagefs.Layer
+		for _, state := range states {
+			root := t.TempDir()
+			write(t, root, "etc/os-release", []byte(release))
+			write(t, root, "var/lib/dpkg/status", []byte(state.status))
+			layer := pack(t, root, compress)
+			layer.Instruction = state.instruction
+			layers = append(layers, layer)
+		}
+		var got []string
+		for _, c := range collectImage(t, layers...).Document.Components {
+			got = append(got, c.Name+" "+c.Layer.Instruction)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("compressed %v: got %q, want %q", compress, got, want)
+		}
+	}
+}
+
+// So it is with an rpm database that a layer only rebuilds.
+func TestImageRPMLayers(t *testing.T) {
+	database, err := os.ReadFile(filepath.Join("testdata", "rpmdb.sqlite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lower, upper := unpack(t, "almalinux.txtar"), t.TempDir()
+	write(t, lower, "var/lib/rpm/rpmdb.sqlite", database)
+	write(t, upper, "var/lib/rpm/rpmdb.sqlite", database)
+	layers := []imagefs.Layer{pack(t, lower, false), pack(t, upper, true)}
+	layers[1].Instruction = "RUN rpm --rebuilddb"
+	result, packages := collectImage(t, layers...), 0
+	for _, c := range result.Document.Components {
+		if !slices.Contains(c.Locations, "var/lib/rpm/rpmdb.sqlite") {
+			continue
+		}
+		if packages++; c.Layer.Digest != layers[0].Digest {
+			t.Errorf("%s has the layer %v, want the lower one", c.Name, c.Layer)
+		}
+	}
+	if packages == 0 || len(result.Warnings) > 0 {
+		t.Errorf("%d packages, warnings %v", packages, result.Warnings)
+	}
+}
+
 // pnpm writes a file once, under its hash, and links to it from everywhere.
 func TestImageHardLinks(t *testing.T) {
 	content := `{"name":"linked","version":"1.0.0"}`

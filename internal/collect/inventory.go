@@ -62,14 +62,21 @@ func (in *inventory) isSystem(root string) bool { return root == "/" || len(in.r
 func (in *inventory) add(j job, found []finding) {
 	for _, f := range found {
 		if f.err != nil {
-			in.warn(j.path, fmt.Sprintf("%s: %v", f.source.extractor.Name(), f.err))
+			in.warn(j.path, j.where()+fmt.Sprintf("%s: %v", f.source.extractor.Name(), f.err))
 		}
 		for _, p := range f.packages {
 			if f.source.keeps != nil && !f.source.keeps(p) {
 				continue
 			}
+			c, ok := component(p, j.path, in.release)
+			if ok && j.history != nil {
+				j.history.add(j.state, c)
+			}
+			if j.state > 0 {
+				continue
+			}
 			in.claim(p)
-			if c, ok := component(p, j.path, in.release); ok {
+			if ok {
 				c.Layer = j.layer
 				in.keep(c)
 			}

@@ -26,7 +26,7 @@ import (
 // rpmExtractor takes the place of SCALIBR's, which a malformed database brings
 // down together with the process; see [rpmdb].
 type rpmExtractor struct {
-	owned *ownedFiles // is told which files the packages have
+	owned *ownedFiles // is told which files the packages have, unless it is nil
 }
 
 func newRPM(owned *ownedFiles) func(*cpb.PluginConfig) (filesystem.Extractor, error) {
@@ -92,7 +92,7 @@ func bounded(wal fs.File) io.Reader {
 // claim adds the files of a package that the distribution built.
 func (r rpmExtractor) claim(p *rpmdb.Package) {
 	built := func(vendor string) bool { return strings.HasPrefix(p.Vendor, vendor) }
-	if !slices.ContainsFunc(distributionVendors, built) {
+	if r.owned == nil || !slices.ContainsFunc(distributionVendors, built) {
 		return
 	}
 	for file := range p.Files() {

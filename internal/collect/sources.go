@@ -50,6 +50,9 @@ type source struct {
 	accepts func(file string) bool
 	// keeps drops what the extractor finds but is not installed; may be nil.
 	keeps func(*extractor.Package) bool
+	// database tells that one file holds many packages, which layers of an image
+	// rewrite as they add to it.
+	database bool
 	// limit is the size in bytes of the largest file read. It is low where the
 	// extractor holds a file in memory: parsed JSON is many times its text.
 	limit int64
@@ -63,16 +66,17 @@ const (
 	description = 2 * mib // one package's description
 )
 
-// scalibrSources returns every source. Not among them:
+// scalibrSources returns every source; owned, unless it is nil, is told of the
+// files that packages claim. Not among them:
 //   - dotnet/pe: assembly names and versions are not those of NuGet packages;
 //   - ruby/gem, *.whl and *.egg archives in a cache: not installed;
 //   - *.csproj, pom.xml, package.json of a project: wishes, not versions.
 func scalibrSources(owned *ownedFiles) ([]*source, error) {
 	quietScalibr()
 	var b sourceBuilder
-	b.add(dpkg.New, source{files: []string{"var/lib/dpkg/", "var/lib/dpkg/status.d/", "usr/lib/opkg/"}, limit: 128 * mib})
-	b.add(apk.New, source{files: []string{"installed"}, limit: 128 * mib})
-	b.add(newRPM(owned), source{files: []string{"Packages", "Packages.db", "rpmdb.sqlite"}, limit: streamed})
+	b.add(dpkg.New, source{files: []string{"var/lib/dpkg/", "var/lib/dpkg/status.d/", "usr/lib/opkg/"}, database: true, limit: 128 * mib})
+	b.add(apk.New, source{files: []string{"installed"}, database: true, limit: 128 * mib})
+	b.add(newRPM(owned), source{files: []string{"Packages", "Packages.db", "rpmdb.sqlite"}, database: true, limit: streamed})
 	b.add(pacman.New, source{files: []string{"desc"}, limit: description})
 
 	b.add(gobinary.New, source{files: []string{executable}, limit: streamed})

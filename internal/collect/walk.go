@@ -42,6 +42,18 @@ type job struct {
 	info    fs.FileInfo
 	sources []*source
 	layer   *sbom.Layer // that has the file; nil outside of images
+	// history, of a package database that layers rewrite, is told what this state
+	// of it holds; nil for all other files.
+	history *history
+	state   int // which one: 0 is the one that a container sees
+}
+
+// where is the beginning of a message about a file that the tree does not show.
+func (j job) where() string {
+	if j.state == 0 || j.layer == nil {
+		return ""
+	}
+	return "as of layer " + j.layer.Digest + ": "
 }
 
 // file is what extractors need of an open file.

@@ -75,11 +75,11 @@ func (t *tree) entry(e *entry) error {
 	if old != nil {
 		t.remove(old)
 	}
-	return t.create(parent, base, e)
+	return t.create(parent, base, e, old)
 }
 
-// create makes the node of an entry that is no hard link.
-func (t *tree) create(parent *Node, base string, e *entry) error {
+// create makes the node of an entry that is no hard link, in the place of old.
+func (t *tree) create(parent *Node, base string, e *entry, old *Node) error {
 	t.touch(parent)
 	mode := e.mode
 	switch e.kind {
@@ -97,10 +97,23 @@ func (t *tree) create(parent *Node, base string, e *entry) error {
 	switch e.kind {
 	case typeRegular:
 		n.size, n.place = e.size, e.place
+		n.earlier = replaced(old, t.number)
 	case typeSymlink:
 		t.links[n] = e.link
 	}
 	return nil
+}
+
+// replaced returns the file of a lower layer that an entry of this layer takes
+// the place of, if it is one.
+func replaced(old *Node, number uint16) *Node {
+	switch {
+	case old == nil || !old.mode.IsRegular():
+		return nil
+	case old.layer == number: // a duplicate within the layer
+		return old.earlier
+	}
+	return old
 }
 
 // directory finds the directory of an entry, and makes what is missing of it.

@@ -25,7 +25,12 @@ type Node struct {
 	content     uint16 // whose file has the contents; another one after a hard link
 	touched     uint16 // the last layer, plus one, that has something at or below here
 	removed     bool
+	earlier     *Node // the file of a lower layer that this one replaced
 }
+
+// Earlier returns the file that a lower layer has under this one's path; nil if
+// there is none, or if it was deleted in between.
+func (n *Node) Earlier() *Node { return n.earlier }
 
 // Name returns the last element of the path.
 func (n *Node) Name() string { return n.name }
