@@ -240,7 +240,8 @@ func (o *osvAffected) versionRanges() []match.Range {
 
 // severities returns the record's own vectors, or where it has none those of
 // its packages (OSV schema, affected[].severity field: only one of the two may
-// be set), and after them the word that the database itself uses.
+// be set), and after them the words that the database itself uses, as those of the
+// ecosystems that it speaks of.
 func (o *osvRecord) severities() []match.Severity {
 	var found []match.Severity
 	add := func(kind, score string) {
@@ -259,23 +260,13 @@ func (o *osvRecord) severities() []match.Severity {
 			}
 		}
 	}
-	add(o.database(), o.DatabaseSpecific.word)
-	add(o.database(), o.impact())
 	for _, a := range o.Affected {
+		add(match.Base(a.Package.Ecosystem), o.DatabaseSpecific.word)
+		add(match.Base(a.Package.Ecosystem), o.impact())
 		add(match.Base(a.Package.Ecosystem), a.EcosystemSpecific.word)
 		add(match.Base(a.Package.Ecosystem), a.DatabaseSpecific.word)
 	}
 	return found
-}
-
-// database names whose word for the severity the record has: GHSA, or the base
-// of the ecosystem that it speaks of.
-func (o *osvRecord) database() string {
-	if strings.HasPrefix(o.ID, "GHSA-") || len(o.Affected) == 0 {
-		prefix, _, _ := strings.Cut(o.ID, "-")
-		return prefix
-	}
-	return match.Base(o.Affected[0].Package.Ecosystem)
 }
 
 // impact returns the word with which the summary of an erratum begins, where Red

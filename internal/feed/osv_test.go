@@ -98,7 +98,7 @@ func TestDecodeSeverity(t *testing.T) {
 		},
 		"GitHub's word": {
 			`{"id":"GHSA-1","database_specific":{"severity":"HIGH","cwe_ids":["CWE-1"]},"affected":[{"package":{"ecosystem":"npm","name":"m"}}]}`,
-			[]match.Severity{{Type: "GHSA", Score: "HIGH"}},
+			[]match.Severity{{Type: "npm", Score: "HIGH"}},
 		},
 		"Debian's urgency": {
 			`{"id":"DEBIAN-CVE-2024-0001","affected":[

@@ -43,6 +43,8 @@ type assessment struct {
 	EPSS     *float64      `json:"epss"`
 	KEV      *int          `json:"kev"`
 	SSVC     *risk.SSVC    `json:"ssvc"`
+
+	whole risk.Assessment
 }
 
 func assess(known Intelligence, name string, s stated) (assessment, error) {
@@ -53,7 +55,7 @@ func assess(known Intelligence, name string, s stated) (assessment, error) {
 	a := risk.Assess(match.Vulnerability{Name: name, Records: s.Malicious, Severity: s.Severity}, intelligence)
 	row := assessment{
 		Name: name, Severity: a.Severity, Rank: a.Severity.Rank(), CVSS: a.CVSS, Words: a.Words,
-		EPSS: a.EPSS.Probability(), SSVC: a.SSVC,
+		EPSS: a.EPSS.Probability(), SSVC: a.SSVC, whole: a,
 	}
 	if listed := a.KEV.Known(); listed != nil {
 		row.KEV = new(int)
@@ -109,12 +111,62 @@ func (s *Service) reassess(ctx context.Context, known Intelligence, after string
 			WHERE vulnerability.name = a.name AND (vulnerability.severity <> a.severity OR vulnerability.cvss <> a.cvss
 				OR vulnerability.words <> a.words OR vulnerability.ssvc <> a.ssvc
 				OR vulnerability.epss IS DISTINCT FROM a.epss OR vulnerability.kev IS DISTINCT FROM a.kev)`, text)
-		return err
+		if err != nil {
+			return err
+		}
+		return rate(ctx, tx, assessed)
 	})
 	if err != nil {
 		return "", fmt.Errorf("assess vulnerabilities after %q: %w", after, err)
 	}
 	return last, nil
+}
+
+// rate gives findings and occurrences of the vulnerabilities the severity that
+// these have in their ecosystems.
+func rate(ctx context.Context, tx *db.Tx, assessed []assessment) error {
+	type place struct {
+		Vulnerability int64         `json:"vulnerability"`
+		Ecosystem     string        `json:"ecosystem"`
+		Severity      risk.Severity `json:"severity"`
+		Rank          int           `json:"rank"`
+	}
+	byName := make(map[string]assessment, len(assessed))
+	names := make([][]string, 0, len(assessed))
+	for _, a := range assessed {
+		byName[a.Name] = a
+		names = append(names, []string{a.Name})
+	}
+	list, err := db.ToJSON(names)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT v.id, v.name, f.ecosystem FROM json_each($1) AS j JOIN vulnerability AS v ON v.name = j.value->>0
+		JOIN finding AS f ON f.vulnerability_id = v.id`, list)
+	places, err := db.All(rows, err, func(scan db.Scan) (p place, err error) {
+		var name string
+		err = scan(&p.Vulnerability, &name, &p.Ecosystem)
+		p.Severity = byName[name].whole.SeverityIn(p.Ecosystem)
+		p.Rank = p.Severity.Rank()
+		return p, err
+	})
+	if err != nil {
+		return err
+	}
+	text, err := db.ToJSON(places)
+	if err != nil {
+		return err
+	}
+	for _, table := range []string{"finding", "occurrence"} {
+		_, err = tx.ExecContext(ctx, `UPDATE `+table+` SET severity = p.severity, rank = p.rank
+			FROM (SELECT CAST(value->>'vulnerability' AS BIGINT) AS vulnerability, value->>'ecosystem' AS ecosystem,
+				value->>'severity' AS severity, CAST(value->>'rank' AS BIGINT) AS rank FROM json_each($1) AS j) AS p
+			WHERE `+table+`.vulnerability_id = p.vulnerability AND `+table+`.ecosystem = p.ecosystem AND `+table+`.severity <> p.severity`, text)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // assessedColumns reads an assessment out of JSON.

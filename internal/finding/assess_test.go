@@ -8,6 +8,7 @@ import (
 	"patrol/internal/platform/db/dbtest"
 	"patrol/internal/platform/rest"
 	"patrol/internal/risk"
+	"patrol/internal/sbom"
 )
 
 // intelligence is what is known of a few vulnerabilities, from a catalogue that was asked.
@@ -74,6 +75,49 @@ func (nobody) Of(string) (risk.Intelligence, error) { return risk.Intelligence{}
 
 func equal[T comparable](a, b *T) bool {
 	return a == b || a != nil && b != nil && *a == *b
+}
+
+// A word counts in the packages of who says it.
+func TestSeverityOfOwnDistribution(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		rev := revision{"r1", []advisory{
+			{"ALSA-2026:1", "AlmaLinux:9", "golang", "", "CVE-2026-1", "AlmaLinux: Important"},
+			{"GO-2026-1", "Go", "stdlib", "", "CVE-2026-1", ""},
+		}}
+		node := h.node("build")
+		h.scan(node, rev, sbom.Component{Ecosystem: "AlmaLinux:9", Name: "golang", Version: "1.22.1-1.el9"}, sbom.Component{Ecosystem: "Go", Name: "stdlib", Version: "1.22.1"})
+		check := func(when string, want ...risk.Severity) {
+			t.Helper()
+			found, err := h.List(t.Context(), finding.Query{Node: node}, rest.Paging{Limit: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			open, err := h.Occurrences(t.Context(), finding.OccurrenceQuery{Node: node, State: "open"}, rest.Paging{Limit: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]risk.Severity{}
+			for _, f := range found.Items {
+				got[f.Component.Name] = f.Severity
+			}
+			for i, name := range []string{"golang", "stdlib"} {
+				if got[name] != want[i] {
+					t.Errorf("%s: finding in %s is %s, want %s", when, name, got[name], want[i])
+				}
+			}
+			for _, o := range open.Items {
+				if o.Severity != got[o.Package] {
+					t.Errorf("%s: occurrence of %s is %s, its finding %s", when, o.Package, o.Severity, got[o.Package])
+				}
+			}
+		}
+		check("matched", risk.High, risk.Unknown)
+		rated := intelligence{"CVE-2026-1": {CVSS: []risk.Vector{{Vector: medium, Source: "CISA-ADP"}}}}
+		if err := h.Reassess(t.Context(), rated); err != nil {
+			t.Fatal(err)
+		}
+		check("with a vector", risk.Medium, risk.Medium)
+	})
 }
 
 // TestReassessMany: more vulnerabilities than fit one transaction; rows that did

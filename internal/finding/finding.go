@@ -75,7 +75,7 @@ func Describe(rev Revision, known Intelligence, doc *sbom.Document, result *matc
 			a := risk.Assess(v, intelligence)
 			described = append(described, Finding{
 				Vulnerability: v.Name, Aliases: list(v.Aliases), Advisories: list(f.Advisories), Summary: v.Summary,
-				Package: f.Package, Component: c, Fixed: list(f.Fixed), Severity: a.Severity, CVSS: a.CVSS,
+				Package: f.Package, Component: c, Fixed: list(f.Fixed), Severity: a.SeverityIn(c.Ecosystem), CVSS: a.CVSS,
 				Word: a.WordOf(c.Ecosystem), EPSS: a.EPSS.Probability(), KEV: a.KEV.Known(), SSVC: a.SSVC,
 			})
 		}

@@ -46,7 +46,7 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[F
 	}
 	// A finding that several documents hold is shown once, with the locations of
 	// one of them.
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT f.id, v.rank, v.name, v.aliases, v.summary, v.severity, v.cvss, v.words, v.epss, v.kev, v.ssvc, f.package, f.fixed, f.advisories,
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT f.id, f.rank, v.name, v.aliases, v.summary, f.severity, v.cvss, v.words, v.epss, v.kev, v.ssvc, f.package, f.fixed, f.advisories,
 			c.ecosystem, c.name, c.version, c.source_name, c.source_version, c.purl, found.digest
 		FROM (
 			SELECT r.finding_id, min(b.digest) AS digest
@@ -58,9 +58,9 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[F
 		JOIN finding AS f ON f.id = found.finding_id
 		JOIN vulnerability AS v ON v.id = f.vulnerability_id
 		JOIN component AS c ON c.id = f.component_id
-		WHERE ($3 = '' OR v.severity = $3) AND ($4 = '' OR v.name = $4)
-		  AND (v.rank < $5 OR (v.rank = $5 AND (v.name, f.id) > ($6, CAST($7 AS BIGINT))))
-		ORDER BY v.rank DESC, v.name, f.id LIMIT $8`,
+		WHERE ($3 = '' OR f.severity = $3) AND ($4 = '' OR v.name = $4)
+		  AND (f.rank < $5 OR (f.rank = $5 AND (v.name, f.id) > ($6, CAST($7 AS BIGINT))))
+		ORDER BY f.rank DESC, v.name, f.id LIMIT $8`,
 		q.Scan, q.Node, q.Severity, q.Vulnerability, after.Rank, after.Name, after.ID, p.Limit+1)
 	items, err := db.All(rows, err, readListed)
 	if err != nil {

@@ -50,14 +50,14 @@ type State struct {
 // stays open. It may be repeated: the second time changes nothing.
 func (s *Service) Apply(ctx context.Context, tx *db.Tx, node, scan string, before, after State, unseen []sbom.Key) (opened, resolved int64, err error) {
 	now := s.now().UnixMicro()
-	result, err := tx.ExecContext(ctx, `INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, opened_at, opened_scan, opened_because)
-		SELECT $1, f.vulnerability_id, f.ecosystem, f.package, CAST($2 AS BIGINT), $3,
+	result, err := tx.ExecContext(ctx, `INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, opened_at, opened_scan, opened_because)
+		SELECT $1, f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank, CAST($2 AS BIGINT), $3,
 			CASE WHEN CAST($4 AS BIGINT) = 0 THEN '`+FirstScan+`'
 			     WHEN count(deployed.component_id) > 0 THEN '`+Disclosed+`' ELSE '`+Installed+`' END
 		FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id
 		LEFT JOIN inventory_component AS deployed ON deployed.inventory_id = $4 AND deployed.component_id = f.component_id
 		WHERE r.result_id = $5
-		GROUP BY f.vulnerability_id, f.ecosystem, f.package
+		GROUP BY f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank
 		ON CONFLICT (node_id, vulnerability_id, ecosystem, package) WHERE resolved_at IS NULL DO NOTHING`,
 		node, now, scan, before.Inventory, after.Result)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *Service) Occurrences(ctx context.Context, q OccurrenceQuery, p rest.Pag
 	if err := p.Decode(&before); err != nil {
 		return rest.Page[Occurrence]{}, err
 	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT o.id, o.node_id, n.name, n.kind, v.name, v.severity, o.ecosystem, o.package,
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT o.id, o.node_id, n.name, n.kind, v.name, o.severity, o.ecosystem, o.package,
 			o.opened_at, o.opened_because, o.resolved_at, COALESCE(o.resolved_because, '')
 		FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id JOIN node AS n ON n.id = o.node_id
 		WHERE o.id < $1 AND ($2 = '' OR o.node_id = $2) AND ($3 = '' OR v.name = $3)

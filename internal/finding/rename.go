@@ -92,8 +92,8 @@ func merge(ctx context.Context, tx *db.Tx, keep, drop int64) error {
 		`DELETE FROM occurrence WHERE vulnerability_id = $2 AND resolved_at IS NULL AND (node_id, ecosystem, package) IN (
 			SELECT node_id, ecosystem, package FROM occurrence WHERE vulnerability_id = $1 AND resolved_at IS NULL)`,
 		`UPDATE occurrence SET vulnerability_id = $1 WHERE vulnerability_id = $2`,
-		`INSERT INTO finding (component_id, vulnerability_id, ecosystem, package, fixed, advisories)
-			SELECT component_id, $1, ecosystem, package, fixed, advisories FROM finding WHERE vulnerability_id = $2
+		`INSERT INTO finding (component_id, vulnerability_id, ecosystem, package, fixed, advisories, severity, rank)
+			SELECT component_id, $1, ecosystem, package, fixed, advisories, severity, rank FROM finding WHERE vulnerability_id = $2
 			ON CONFLICT (component_id, vulnerability_id, package, fixed, advisories) DO NOTHING`,
 		`INSERT INTO result_finding (result_id, finding_id)
 			SELECT r.result_id, k.id FROM result_finding AS r JOIN finding AS d ON d.id = r.finding_id

@@ -53,12 +53,16 @@ func (s *Service) Match(ctx context.Context, inventory int64, ecosystems []strin
 		if err := renameVulnerabilities(ctx, tx, rev, vulnerabilities); err != nil {
 			return err
 		}
-		if err := keepVulnerabilities(ctx, tx, vulnerabilities, *s.known.Load()); err != nil {
+		assessed, err := keepVulnerabilities(ctx, tx, vulnerabilities, *s.known.Load())
+		if err != nil {
 			return fmt.Errorf("keep vulnerabilities: %w", err)
 		}
 		ids, err := keepFindings(ctx, tx, rows)
 		if err != nil {
 			return fmt.Errorf("keep findings: %w", err)
+		}
+		if err := rate(ctx, tx, assessed); err != nil {
+			return fmt.Errorf("rate findings: %w", err)
 		}
 		result, err = keepResult(ctx, tx, ids, match.Uncovered(rev, ecosystems), unread(matched))
 		if err != nil {
@@ -122,25 +126,25 @@ func toRows(rev Revision, matched *match.Result, components map[sbom.Key]int64) 
 	return rows, vulnerabilities, nil
 }
 
-func keepVulnerabilities(ctx context.Context, tx *db.Tx, vulnerabilities []match.Vulnerability, known Intelligence) error {
+func keepVulnerabilities(ctx context.Context, tx *db.Tx, vulnerabilities []match.Vulnerability, known Intelligence) ([]assessment, error) {
 	type column struct {
 		assessment
 		Aliases []string `json:"aliases"`
 		Summary string   `json:"summary"`
 		Stated  stated   `json:"stated"`
 	}
-	columns := make([]column, len(vulnerabilities))
+	columns, assessed := make([]column, len(vulnerabilities)), make([]assessment, len(vulnerabilities))
 	for i, v := range vulnerabilities {
 		said := statedOf(v)
-		assessed, err := assess(known, v.Name, said)
+		a, err := assess(known, v.Name, said)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		columns[i] = column{assessed, list(v.Aliases), v.Summary, said}
+		columns[i], assessed[i] = column{a, list(v.Aliases), v.Summary, said}, a
 	}
 	text, err := db.ToJSON(columns)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO vulnerability (name, aliases, summary, stated, severity, rank, cvss, words, epss, kev, ssvc)
 		SELECT value->>'name', value->>'aliases', value->>'summary', value->>'stated', `+assessedColumns+`
@@ -148,7 +152,7 @@ func keepVulnerabilities(ctx context.Context, tx *db.Tx, vulnerabilities []match
 		ON CONFLICT (name) DO UPDATE SET aliases = excluded.aliases, summary = excluded.summary, stated = excluded.stated,
 			severity = excluded.severity, rank = excluded.rank, cvss = excluded.cvss, words = excluded.words,
 			epss = excluded.epss, kev = excluded.kev, ssvc = excluded.ssvc`, text)
-	return err
+	return assessed, err
 }
 
 // keepFindings returns the ids of the findings, new and known, sorted.

@@ -3,6 +3,7 @@ package finding_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ const (
 )
 
 // advisory says that a package is affected below a version, or in all if that is
-// empty.
+// empty. In the place of a vector there can be a distribution's word.
 type advisory struct {
 	record, ecosystem, pkg, fixed string
 	vulnerability, vector         string
@@ -82,7 +83,9 @@ func (r revision) Vulnerability(name string) (v match.Vulnerability, found bool,
 		}
 		v.Name, found = name, true
 		v.Records = append(v.Records, a.record)
-		if a.vector != "" {
+		if base, word, isWord := strings.Cut(a.vector, ": "); isWord {
+			v.Severity = append(v.Severity, match.Severity{Type: base, Score: word, Source: a.record})
+		} else if a.vector != "" {
 			v.Severity = append(v.Severity, match.Severity{Type: "CVSS_V3", Score: a.vector, Source: a.record})
 		}
 	}

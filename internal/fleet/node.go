@@ -143,9 +143,8 @@ func (s *Service) Get(ctx context.Context, id string) (Node, error) {
 const selectNodes = `SELECT n.id, n.kind, n.name, n.machine_id, n.distribution, n.architecture, n.kernel, n.agent, n.labels, n.first_seen, n.last_seen,
 	last.id, last.state, last.finished_at,
 	(SELECT json_group_object(severity, amount) FROM (
-		SELECT v.severity AS severity, count(*) AS amount
-		FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id
-		WHERE o.node_id = n.id AND o.resolved_at IS NULL GROUP BY v.severity)),
+		SELECT severity, count(*) AS amount FROM occurrence
+		WHERE node_id = n.id AND resolved_at IS NULL GROUP BY severity)),
 	i.ecosystems, r.uncovered, good.not_assessed
 	FROM node AS n
 	LEFT JOIN scan AS last ON last.id = (SELECT max(id) FROM scan WHERE node_id = n.id)

@@ -53,10 +53,12 @@ type CVSS struct {
 
 // Assessment is what is known of how bad a vulnerability is.
 type Assessment struct {
+	// Severity is that of the best vector, wherever the package is from; unknown
+	// without one. SeverityIn asks the distribution too.
 	Severity Severity
 	// CVSS are all readable vectors, the deciding one first, each once.
 	CVSS []CVSS
-	// Words are what distributions say, sorted; they decide where no vector does.
+	// Words are what databases say themselves, sorted.
 	Words []Word
 	SSVC  *SSVC
 	EPSS  *EPSS
@@ -64,9 +66,7 @@ type Assessment struct {
 }
 
 // Assess takes the severity from the vector of the newest CVSS version, the
-// highest score among equals; without a vector from the distributions' own
-// words, the worst of them; and without one it is unknown, never invented. A
-// record of malicious packages outdoes them all.
+// highest score among equals. A record of malicious packages outdoes them all.
 func Assess(v match.Vulnerability, known Intelligence) Assessment {
 	a := Assessment{
 		CVSS: vectors(v.Severity, known.CVSS), Words: words(v.Severity),
@@ -78,9 +78,20 @@ func Assess(v match.Vulnerability, known Intelligence) Assessment {
 	case len(a.CVSS) > 0:
 		a.Severity = Rate(a.CVSS[0].Score)
 	default:
-		a.Severity = rateWords(a.Words)
+		a.Severity = Unknown
 	}
 	return a
+}
+
+// SeverityIn is the severity in a package of the ecosystem: without a vector it
+// is the word of that ecosystem's own database, and without one it is unknown,
+// never invented. What one distribution says of its build says nothing of
+// another's, nor of a Go program.
+func (a Assessment) SeverityIn(ecosystem string) Severity {
+	if a.Severity != Unknown {
+		return a.Severity
+	}
+	return rateWord(a.WordOf(ecosystem))
 }
 
 // vectors returns the readable vectors, best first. One that several give is

@@ -141,22 +141,26 @@ func TestRank(t *testing.T) {
 
 func TestAssessWords(t *testing.T) {
 	for _, test := range []struct {
-		stated   []match.Severity
-		severity risk.Severity
+		stated    []match.Severity
+		ecosystem string
+		severity  risk.Severity
 	}{
-		{[]match.Severity{{Type: "Ubuntu", Score: "negligible"}}, risk.Low},
-		{[]match.Severity{{Type: "Ubuntu", Score: "untriaged"}}, risk.Unknown},
-		{[]match.Severity{{Type: "Ubuntu", Score: "critical"}}, risk.Critical},
-		{[]match.Severity{{Type: "Debian", Score: "unimportant"}}, risk.Low},
-		{[]match.Severity{{Type: "Debian", Score: "low**"}}, risk.Low},
-		{[]match.Severity{{Type: "AlmaLinux", Score: "Moderate"}}, risk.Medium},
-		{[]match.Severity{{Type: "AlmaLinux", Score: "Important"}}, risk.High},
-		{[]match.Severity{{Type: "GHSA", Score: "MODERATE"}}, risk.Medium},
-		{[]match.Severity{{Type: "Debian", Score: "unimportant"}, {Type: "Ubuntu", Score: "medium"}}, risk.Medium},
-		{[]match.Severity{{Type: "AlmaLinux", Score: "Critical"}, {Type: "CVSS_V3", Score: v31}}, risk.High}, // a vector decides
+		{[]match.Severity{{Type: "Ubuntu", Score: "negligible"}}, "Ubuntu:24.04:LTS", risk.Low},
+		{[]match.Severity{{Type: "Ubuntu", Score: "untriaged"}}, "Ubuntu:24.04:LTS", risk.Unknown},
+		{[]match.Severity{{Type: "Ubuntu", Score: "critical"}}, "Ubuntu:24.04:LTS", risk.Critical},
+		{[]match.Severity{{Type: "Debian", Score: "unimportant"}}, "Debian:12", risk.Low},
+		{[]match.Severity{{Type: "Debian", Score: "low**"}}, "Debian:12", risk.Low},
+		{[]match.Severity{{Type: "AlmaLinux", Score: "Moderate"}}, "AlmaLinux:9", risk.Medium},
+		{[]match.Severity{{Type: "AlmaLinux", Score: "Important"}}, "AlmaLinux:9", risk.High},
+		{[]match.Severity{{Type: "npm", Score: "MODERATE"}}, "npm", risk.Medium},
+		{[]match.Severity{{Type: "Debian", Score: "unimportant"}, {Type: "Ubuntu", Score: "medium"}}, "Debian:13", risk.Low}, // each its own
+		{[]match.Severity{{Type: "AlmaLinux", Score: "Important"}}, "Go", risk.Unknown},                                      // nobody else's
+		{[]match.Severity{{Type: "AlmaLinux", Score: "Important"}}, "Rocky Linux:9", risk.Unknown},
+		{[]match.Severity{{Type: "AlmaLinux", Score: "Critical"}, {Type: "CVSS_V3", Score: v31}}, "AlmaLinux:9", risk.High}, // a vector decides
 	} {
-		if a := risk.Assess(match.Vulnerability{Severity: test.stated}, risk.Intelligence{}); a.Severity != test.severity {
-			t.Errorf("%v: %s, want %s", test.stated, a.Severity, test.severity)
+		a := risk.Assess(match.Vulnerability{Severity: test.stated}, risk.Intelligence{})
+		if got := a.SeverityIn(test.ecosystem); got != test.severity {
+			t.Errorf("%v in %s: %s, want %s", test.stated, test.ecosystem, got, test.severity)
 		}
 	}
 	a := risk.Assess(match.Vulnerability{Severity: []match.Severity{

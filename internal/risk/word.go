@@ -8,12 +8,12 @@ import (
 	"patrol/internal/match"
 )
 
-// Word is what a distribution itself says of a vulnerability: its own judgement,
-// which knows how it builds the package. Debian's "unimportant" is one, and says
-// something else than that there is no fix.
+// Word is what the database of an ecosystem itself says of a vulnerability. A
+// distribution's is its own judgement, which knows how it builds the package:
+// Debian's "unimportant" is one, and says something else than that there is no
+// fix. GitHub speaks for the ecosystems that its advisories are about.
 type Word struct {
-	// Database is the base of an ecosystem, such as Debian, or another database
-	// with words of its own, such as GHSA.
+	// Database is the base of the ecosystem, such as Debian or npm.
 	Database string `json:"database"`
 	Word     string `json:"word"` // in lower case
 }
@@ -68,14 +68,3 @@ var ratings = map[string]Severity{
 
 // rateWord returns Unknown for a word that means no severity.
 func rateWord(word string) Severity { return cmp.Or(ratings[word], Unknown) }
-
-// rateWords returns the worst of what databases say.
-func rateWords(words []Word) Severity {
-	worst := Unknown
-	for _, w := range words {
-		if s := rateWord(w.Word); s.Rank() > worst.Rank() {
-			worst = s
-		}
-	}
-	return worst
-}

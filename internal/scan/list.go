@@ -58,8 +58,8 @@ const selectScans = `SELECT s.id, s.node_id, n.name, n.kind, s.state, s.cause, s
 	s.revision, s.sample, s.engine, s.opened, s.resolved, i.ecosystems, r.uncovered, s.not_assessed, r.unread,
 	(SELECT json_group_object(severity, amount) FROM (
 		SELECT severity, count(*) AS amount FROM (
-			SELECT DISTINCT v.id, v.severity AS severity, f.ecosystem, f.package
-			FROM result_finding AS rf JOIN finding AS f ON f.id = rf.finding_id JOIN vulnerability AS v ON v.id = f.vulnerability_id
+			SELECT DISTINCT f.vulnerability_id, f.severity, f.ecosystem, f.package
+			FROM result_finding AS rf JOIN finding AS f ON f.id = rf.finding_id
 			WHERE rf.result_id = s.result_id) AS found GROUP BY severity))
 	FROM scan AS s JOIN node AS n ON n.id = s.node_id
 	LEFT JOIN schedule AS c ON c.id = s.schedule_id
