@@ -71,9 +71,6 @@ func languagePackage(p *extractor.Package, c *sbom.Component) bool {
 			p.Name, p.Version = "stdlib", goRelease(p.Version)
 		}
 		p.Version = strings.TrimPrefix(p.Version, "v")
-		if p.Version == "(devel)" { // built from a working copy: no version at all
-			return false
-		}
 	case purl.TypeNuget:
 		p.Name = strings.TrimPrefix(p.Name, "runtimepack.")
 	case purl.TypeMaven:
