@@ -14,14 +14,9 @@ import (
 	"patrol/internal/sbom"
 )
 
-const (
-	// maxDepth bounds the directories that are held open at once. Real trees
-	// stay below 40.
-	maxDepth = 200
-	// batch is how many entries of a directory are held at once: a spool with
-	// millions of files must not cost memory.
-	batch = 512
-)
+// maxDepth bounds the directories that are held open at once. Real trees stay
+// below 40.
+const maxDepth = 200
 
 // walker goes through a tree depth first, in one goroutine, with a handle on
 // each directory of the path it is on: a step costs one openat relative to the
@@ -33,6 +28,7 @@ type walker struct {
 	warn     func(path, message string)
 	progress func(Progress)
 	files    int
+	entries  []entry // of the directory being listed, a few at a time
 }
 
 // job is an open file with the sources that want it. Who takes it closes it.
@@ -110,7 +106,8 @@ func (w *walker) descend(ctx context.Context, parent *os.Root, name, dir string,
 }
 
 // list handles the files of one directory and returns its subdirectories,
-// sorted.
+// sorted. Its entries are not held all at once: a spool with millions of files
+// must not cost memory.
 func (w *walker) list(ctx context.Context, d *os.Root, dir string) (subdirs []string, err error) {
 	f, err := d.Open(".")
 	if err != nil {
@@ -118,9 +115,9 @@ func (w *walker) list(ctx context.Context, d *os.Root, dir string) (subdirs []st
 	}
 	defer f.Close()
 	for {
-		entries, err := f.ReadDir(batch)
-		for _, e := range entries {
-			switch {
+		w.entries, err = list(d, f, w.entries[:0])
+		for i := range w.entries {
+			switch e := &w.entries[i]; {
 			case e.IsDir():
 				subdirs = append(subdirs, e.Name())
 			case e.Type().IsRegular():
@@ -236,7 +233,7 @@ func (f *fileAPI) Path() string {
 	return f.path
 }
 
-// Stat costs nothing: within an os.Root a listing brings the information along.
+// Stat describes the file; links are not followed.
 func (f *fileAPI) Stat() (fs.FileInfo, error) { return f.entry.Info() }
 
 // text are endings of files that are never binaries, though some are marked as
