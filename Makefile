@@ -5,6 +5,8 @@ FUZZTIME    ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 UI          := web/dist/index.html
+# Tests that need PostgreSQL get a server of their own.
+SERVE       := $(GO) run ./internal/platform/db/dbtest/serve
 DATA        := PATROL_SHARED=$(SHARED) $(GO) test -tags shareddata
 
 export PATROL_SHARED := $(SHARED)
@@ -26,14 +28,14 @@ $(UI): web/node_modules/.package-lock.json $(shell find web/src web/public web/i
 
 # The tests drive the built binary, page and all.
 test: build
-	scripts/need.sh chromium=chromium curl=curl jq=jq rpm=rpm dpkg=dpkg
+	scripts/need.sh chromium=chromium curl=curl jq=jq rpm=rpm dpkg=dpkg pg_ctlcluster=postgresql
 	cd web && npm test
-	$(GO) test -race -timeout 15m ./...
+	$(SERVE) $(GO) test -race -timeout 15m ./...
 
 test-data: build
 	scripts/need.sh rpm=rpm dpkg=dpkg
 	@test -d $(SHARED)/feeds || { echo "missing: $(SHARED)/feeds; set SHARED=DIR" >&2; exit 1; }
-	$(DATA) -timeout 15m ./internal/... ./bench/...
+	PATROL_SHARED=$(SHARED) $(SERVE) $(GO) test -tags shareddata -timeout 15m ./internal/... ./bench/...
 
 lint: web/node_modules/.package-lock.json
 	$(GO) vet ./... && $(GO) vet -tags shareddata ./...

@@ -132,12 +132,12 @@ func rate(ctx context.Context, tx *db.Tx, assessed []assessment) error {
 		Rank          int           `json:"rank"`
 	}
 	byName := make(map[string]assessment, len(assessed))
-	names := make([][]string, 0, len(assessed))
+	names := make([]string, 0, len(assessed))
 	for _, a := range assessed {
 		byName[a.Name] = a
-		names = append(names, []string{a.Name})
+		names = append(names, a.Name)
 	}
-	list, err := db.ToJSON(names)
+	list, err := db.Column(names)
 	if err != nil {
 		return err
 	}

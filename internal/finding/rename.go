@@ -93,16 +93,16 @@ func merge(ctx context.Context, tx *db.Tx, keep, drop int64) error {
 			SELECT node_id, ecosystem, package FROM occurrence WHERE vulnerability_id = $1 AND resolved_at IS NULL)`,
 		`UPDATE occurrence SET vulnerability_id = $1 WHERE vulnerability_id = $2`,
 		`INSERT INTO finding (component_id, vulnerability_id, ecosystem, package, fixed, advisories, severity, rank)
-			SELECT component_id, $1, ecosystem, package, fixed, advisories, severity, rank FROM finding WHERE vulnerability_id = $2
+			SELECT component_id, CAST($1 AS BIGINT), ecosystem, package, fixed, advisories, severity, rank FROM finding WHERE vulnerability_id = $2
 			ON CONFLICT (component_id, vulnerability_id, package, fixed, advisories) DO NOTHING`,
 		`INSERT INTO result_finding (result_id, finding_id)
 			SELECT r.result_id, k.id FROM result_finding AS r JOIN finding AS d ON d.id = r.finding_id
 			JOIN finding AS k ON k.component_id = d.component_id AND k.package = d.package AND k.fixed = d.fixed AND k.advisories = d.advisories
 			WHERE k.vulnerability_id = $1 AND d.vulnerability_id = $2
 			ON CONFLICT (result_id, finding_id) DO NOTHING`,
-		`DELETE FROM result_finding WHERE $1 <> $2 AND finding_id IN (SELECT id FROM finding WHERE vulnerability_id = $2)`,
-		`DELETE FROM finding WHERE $1 <> $2 AND vulnerability_id = $2`,
-		`DELETE FROM vulnerability WHERE $1 <> $2 AND id = $2`,
+		`DELETE FROM result_finding WHERE finding_id IN (SELECT id FROM finding WHERE vulnerability_id <> $1 AND vulnerability_id = $2)`,
+		`DELETE FROM finding WHERE vulnerability_id <> $1 AND vulnerability_id = $2`,
+		`DELETE FROM vulnerability WHERE id <> $1 AND id = $2`,
 	} {
 		if _, err := tx.ExecContext(ctx, statement, keep, drop); err != nil {
 			return err

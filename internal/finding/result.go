@@ -189,9 +189,13 @@ func keepResult(ctx context.Context, tx *db.Tx, findings []int64, uncovered []ma
 	if err != nil {
 		return 0, err
 	}
+	column, err := db.Column(findings)
+	if err != nil {
+		return 0, err
+	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO result_finding (result_id, finding_id)
-		SELECT CAST($2 AS BIGINT), CAST(value AS BIGINT) FROM json_each($1) AS j WHERE TRUE
-		ON CONFLICT (result_id, finding_id) DO NOTHING`, content[0], id)
+		SELECT CAST($2 AS BIGINT), CAST(value->>0 AS BIGINT) FROM json_each($1) AS j WHERE TRUE
+		ON CONFLICT (result_id, finding_id) DO NOTHING`, column, id)
 	return id, err
 }
 

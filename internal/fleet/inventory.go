@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -140,9 +141,15 @@ func (s *Service) Document(ctx context.Context, digest string) (*sbom.Document, 
 
 // Ecosystems returns every ecosystem that is installed somewhere, sorted.
 func (s *Service) Ecosystems(ctx context.Context) ([]string, error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT DISTINCT e.value FROM node AS n
-		JOIN sbom AS b ON b.id = n.sbom_id JOIN inventory AS i ON i.id = b.inventory_id, json_each(i.ecosystems) AS e ORDER BY 1`)
-	return db.All(rows, err, func(scan db.Scan) (name string, err error) { return name, scan(&name) })
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT DISTINCT i.ecosystems FROM node AS n
+		JOIN sbom AS b ON b.id = n.sbom_id JOIN inventory AS i ON i.id = b.inventory_id`)
+	lists, err := db.All(rows, err, func(scan db.Scan) (names []string, err error) { return names, scan(db.JSON{Into: &names}) })
+	if err != nil {
+		return nil, err
+	}
+	names := append([]string{}, slices.Concat(lists...)...)
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 func pack(encoded []byte) ([]byte, error) {

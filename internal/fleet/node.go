@@ -144,7 +144,7 @@ const selectNodes = `SELECT n.id, n.kind, n.name, n.machine_id, n.distribution, 
 	last.id, last.state, last.finished_at,
 	(SELECT json_group_object(severity, amount) FROM (
 		SELECT severity, count(*) AS amount FROM occurrence
-		WHERE node_id = n.id AND resolved_at IS NULL GROUP BY severity)),
+		WHERE node_id = n.id AND resolved_at IS NULL GROUP BY severity) AS counted),
 	i.ecosystems, r.uncovered, good.not_assessed
 	FROM node AS n
 	LEFT JOIN scan AS last ON last.id = (SELECT max(id) FROM scan WHERE node_id = n.id)

@@ -45,11 +45,11 @@ func (s *Service) Get(ctx context.Context, id string) (Scan, error) {
 }
 
 func (s *Service) byID(ctx context.Context, ids []string) ([]Scan, error) {
-	list, err := db.ToJSON(ids)
+	list, err := db.Column(ids)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.db.Read().QueryContext(ctx, selectScans+` WHERE s.id IN (SELECT value FROM json_each($1)) ORDER BY s.id`, list)
+	rows, err := s.db.Read().QueryContext(ctx, selectScans+` WHERE s.id IN (SELECT value->>0 FROM json_each($1)) ORDER BY s.id`, list)
 	return db.All(rows, err, s.read)
 }
 
@@ -60,7 +60,7 @@ const selectScans = `SELECT s.id, s.node_id, n.name, n.kind, s.state, s.cause, s
 		SELECT severity, count(*) AS amount FROM (
 			SELECT DISTINCT f.vulnerability_id, f.severity, f.ecosystem, f.package
 			FROM result_finding AS rf JOIN finding AS f ON f.id = rf.finding_id
-			WHERE rf.result_id = s.result_id) AS found GROUP BY severity))
+			WHERE rf.result_id = s.result_id) AS found GROUP BY severity) AS counted)
 	FROM scan AS s JOIN node AS n ON n.id = s.node_id
 	LEFT JOIN schedule AS c ON c.id = s.schedule_id
 	LEFT JOIN sbom AS b ON b.id = s.sbom_id

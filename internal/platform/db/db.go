@@ -1,13 +1,17 @@
-// Package db is the database that every room stands on.
+// Package db is the database that every room stands on: SQLite in a file, or
+// PostgreSQL. Rooms see [DB] and [Tx] and write their own SQL once, with $1
+// parameters and in the words that both share; the few that PostgreSQL lacks are
+// made when the tables are (see [DB.Migrate]).
 //
-// There are two pools over one SQLite file: a writer of a single connection,
-// so that writers queue instead of failing with BUSY, and a pool that can only
-// read. Rooms see [DB] and [Tx] and write their own SQL, with $1 parameters and
-// in the words that SQLite and PostgreSQL share; what differs goes through
-// [Dialect].
+// A writing transaction is serializable on both, so a rule that reads before it
+// writes holds whoever else writes. SQLite has one writer, and others queue.
+// PostgreSQL lets them overlap and fails one of two that contradict each other;
+// [DB.Write] then runs it again. So what a transaction's function does outside of
+// the database must bear repeating; [Tx.AfterCommit] is for what must not.
 //
-// Holding a transaction and asking the writer for another one deadlocks, for
-// there is one connection: pass the [Tx] on. Never wait for a network inside one.
+// Holding a transaction and asking the writer for another one deadlocks on
+// SQLite, for there is one connection: pass the [Tx] on. Never wait for a network
+// inside one.
 package db
 
 import (
@@ -15,19 +19,17 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"sync"
-
-	_ "modernc.org/sqlite" // the "sqlite" driver
 )
 
 // Dialect names what the SQL of a room may have to tell apart.
 type Dialect string
 
-// SQLite is the embedded database.
-const SQLite Dialect = "sqlite"
+// The databases.
+const (
+	SQLite     Dialect = "sqlite"     // embedded
+	PostgreSQL Dialect = "postgresql" // for several consoles
+)
 
 // Querier is what both a transaction and the reading pool answer.
 type Querier interface {
@@ -38,7 +40,29 @@ type Querier interface {
 // Tx is a writing transaction.
 type Tx struct {
 	*sql.Tx
-	after []func()
+	dialect Dialect
+	after   []func()
+}
+
+// Turn is what transactions can take turns at, from when they ask to their end.
+type Turn int64
+
+// The turns. The numbers are those of PostgreSQL's advisory locks.
+const (
+	writing Turn = 0x7061_7472_0000 + iota // what failed, to be tried again
+	schema                                 // changing tables
+	// Events is appending to the event log.
+	Events
+)
+
+// Take waits for its turn, which lasts until the transaction ends. On SQLite
+// every transaction has it already.
+func (t *Tx) Take(ctx context.Context, turn Turn) error {
+	if t.dialect != PostgreSQL {
+		return nil
+	}
+	_, err := t.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(turn))
+	return err
 }
 
 // AfterCommit has f called once the transaction is committed, in order; never
@@ -49,45 +73,8 @@ func (t *Tx) AfterCommit(f func()) { t.after = append(t.after, f) }
 type DB struct {
 	writer, reader *sql.DB
 	dialect        Dialect
+	url            string // PostgreSQL's
 	closing        sync.Once
-}
-
-// Open opens the SQLite database in a file, making it and its directory where
-// they are missing. The file is readable by its owner alone: it holds the hashes
-// of credentials.
-func Open(ctx context.Context, path string) (*DB, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	if err := file.Close(); err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
-	}
-	writer, err := sql.Open("sqlite", dsn(path, "_txlock=immediate"))
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
-	}
-	writer.SetMaxOpenConns(1)
-	if err := writer.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), writer.Close())
-	}
-	reader, err := sql.Open("sqlite", dsn(path, "_pragma=query_only(1)"))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), writer.Close())
-	}
-	reader.SetMaxOpenConns(8)
-	return &DB{writer: writer, reader: reader, dialect: SQLite}, nil
-}
-
-// dsn names the file with the settings of every connection. synchronous=FULL:
-// what has been committed survives a power cut, not only a killed process.
-func dsn(path, last string) string {
-	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
-	return name.String() + "?_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=busy_timeout(10000)" +
-		"&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&" + last
 }
 
 // Close ends both pools.
@@ -104,13 +91,27 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 func (d *DB) Read() Querier { return d.reader }
 
 // Write runs f in one transaction: committed if f returns nil, rolled back
-// otherwise.
+// otherwise. On PostgreSQL f runs again if the transaction could not be put in
+// order with others.
 func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
-	sqlTx, err := d.writer.BeginTx(ctx, nil)
+	if d.dialect == PostgreSQL {
+		return d.writeRepeatedly(ctx, f)
+	}
+	return write(ctx, d.writer, SQLite, f)
+}
+
+// beginner is a pool, or one connection of it.
+type beginner interface {
+	BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
+}
+
+func write(ctx context.Context, on beginner, dialect Dialect, f func(tx *Tx) error) error {
+	opts := &sql.TxOptions{Isolation: sql.LevelSerializable} // which SQLite's always are
+	sqlTx, err := on.BeginTx(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	tx := &Tx{Tx: sqlTx}
+	tx := &Tx{Tx: sqlTx, dialect: dialect}
 	defer func() { _ = sqlTx.Rollback() }() // a no-op after Commit
 	if err := f(tx); err != nil {
 		return err

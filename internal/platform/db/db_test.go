@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -203,4 +205,81 @@ func TestOneOfNone(t *testing.T) {
 			t.Errorf("One = %v; want ErrNotFound", err)
 		}
 	}, notes)
+}
+
+// Two that read what the other writes cannot both be right: one runs again.
+func TestContradictionsRunAgain(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		dbtest.Write(t, d, func(tx *db.Tx) error { return insert(t.Context(), tx, "0") })
+		var runs atomic.Int32
+		both := make(chan struct{})
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() {
+				err := d.Write(t.Context(), func(tx *db.Tx) error {
+					var n int
+					if err := tx.QueryRowContext(t.Context(), `SELECT count(*) FROM note`).Scan(&n); err != nil {
+						return err
+					}
+					if runs.Add(1) == 2 {
+						close(both)
+					}
+					if d.Dialect() == db.PostgreSQL {
+						<-both // neither has written yet
+					}
+					return insert(t.Context(), tx, fmt.Sprint(n))
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if got := texts(t, d); !slices.Equal(got, []string{"0", "1", "2"}) {
+			t.Errorf("notes = %q; want each to count those before it", got)
+		}
+		if want := map[db.Dialect]int32{db.SQLite: 2, db.PostgreSQL: 3}[d.Dialect()]; runs.Load() != want {
+			t.Errorf("ran %d times; want %d", runs.Load(), want)
+		}
+	}, notes)
+}
+
+// Consoles that share a database wake each other.
+func TestNotify(t *testing.T) {
+	url := dbtest.PostgresURL(t)
+	d := dbtest.OpenPostgres(t, url)
+	ctx, cancel := context.WithCancel(t.Context())
+	heard := make(chan string)
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		d.Listen(ctx, func(topic string) {
+			select {
+			case heard <- topic:
+			case <-ctx.Done():
+			}
+		})
+	})
+	other := dbtest.OpenPostgres(t, url)
+	for got := ""; got != "scans"; {
+		if err := other.Notify(t.Context(), "scans"); err != nil { // again, until somebody listens
+			t.Fatal(err)
+		}
+		select {
+		case got = <-heard:
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	cancel()
+	listening.Wait()
+}
+
+func TestOpenPostgresSaysWhich(t *testing.T) {
+	d, err := db.OpenPostgres(t.Context(), "postgres://patrol:secret@127.0.0.1:1/production?connect_timeout=5")
+	if err == nil {
+		_ = d.Close()
+		t.Fatal("opened a database where there is no server")
+	}
+	if text := err.Error(); !strings.Contains(text, "production") || !strings.Contains(text, "127.0.0.1") || strings.Contains(text, "secret") {
+		t.Errorf("error = %v", err)
+	}
 }

@@ -89,8 +89,19 @@ func (j JSON) Scan(value any) error {
 	}
 }
 
-// ToJSON returns the column value of v; also the one parameter through which
-// lists travel to json_each.
+// Column returns a list as the one parameter through which it travels to
+// json_each, where each item is value->>0: databases differ in how they read bare
+// items.
+func Column[T any](items []T) (string, error) {
+	column := make([][1]T, len(items))
+	for i, item := range items {
+		column[i][0] = item
+	}
+	return ToJSON(column)
+}
+
+// ToJSON returns the column value of v; also the parameter through which a list of
+// objects or lists travels to json_each.
 func ToJSON(v any) (string, error) {
 	text, err := json.Marshal(v)
 	return string(text), err

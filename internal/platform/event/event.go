@@ -1,7 +1,7 @@
 // Package event is the append-only log of what happened. An entry is written in
 // the transaction of the change that it tells of, so neither can be without the
-// other, and is numbered in commit order. On SQLite the single writer is the
-// sequencer.
+// other, and is numbered in commit order: those who append take turns until they
+// commit.
 package event
 
 import (
@@ -32,11 +32,16 @@ type Event struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-// Append writes an event in the transaction of the change.
+// Append writes an event in the transaction of the change. From here to the
+// commit no other transaction appends, or a number could be seen after a greater
+// one, and who reads on from that would miss it. So append last.
 func Append(ctx context.Context, tx *db.Tx, now time.Time, kind, subject string, data any) error {
 	text, err := db.ToJSON(data)
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", kind, err)
+	}
+	if err := tx.Take(ctx, db.Events); err != nil {
+		return fmt.Errorf("append event %s: %w", kind, err)
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO event (type, subject, time, data) VALUES ($1, $2, $3, $4)`,
 		kind, subject, now.UnixMicro(), text)

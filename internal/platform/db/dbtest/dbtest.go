@@ -16,6 +16,9 @@ func Each(t *testing.T, suite func(t *testing.T, d *db.DB), migrations ...db.Mig
 	t.Run(string(db.SQLite), func(t *testing.T) {
 		suite(t, OpenSQLite(t, filepath.Join(t.TempDir(), "patrol.db"), migrations...))
 	})
+	t.Run(string(db.PostgreSQL), func(t *testing.T) {
+		suite(t, OpenPostgres(t, PostgresURL(t), migrations...))
+	})
 }
 
 // OpenSQLite opens the database in a file, brings its tables up to date, and
@@ -23,6 +26,18 @@ func Each(t *testing.T, suite func(t *testing.T, d *db.DB), migrations ...db.Mig
 func OpenSQLite(t testing.TB, path string, migrations ...db.Migrations) *db.DB {
 	t.Helper()
 	d, err := db.Open(t.Context(), path)
+	return migrated(t, d, err, migrations)
+}
+
+// OpenPostgres does so with the database of a URL.
+func OpenPostgres(t testing.TB, url string, migrations ...db.Migrations) *db.DB {
+	t.Helper()
+	d, err := db.OpenPostgres(t.Context(), url)
+	return migrated(t, d, err, migrations)
+}
+
+func migrated(t testing.TB, d *db.DB, err error, migrations []db.Migrations) *db.DB {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,151 @@
+package db
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// IsURL tells whether a name is that of a PostgreSQL database, rather than a file.
+func IsURL(name string) bool {
+	return strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://")
+}
+
+const (
+	// writers is few: a console's transactions are short, and each connection is a
+	// process of the server.
+	writers = 8
+	readers = 16
+	// attempts bounds how often one transaction is begun. From the second on, those
+	// that failed go one after the other.
+	attempts = 20
+)
+
+// OpenPostgres opens the database of a postgres:// URL, which must exist. Any
+// number of consoles may share it.
+func OpenPostgres(ctx context.Context, url string) (*DB, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err) // pgx hides the password
+	}
+	config.RuntimeParams["application_name"] = "patrol"
+	writer := stdlib.OpenDB(*config)
+	writer.SetMaxOpenConns(writers)
+	writer.SetMaxIdleConns(writers)
+	reading := config.Copy()
+	reading.RuntimeParams["default_transaction_read_only"] = "on"
+	reader := stdlib.OpenDB(*reading)
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	d := &DB{writer: writer, reader: reader, dialect: PostgreSQL, url: url}
+	if err := writer.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s on %s: %w", config.Database, config.Host, err), d.Close())
+	}
+	return d, nil
+}
+
+// writeRepeatedly runs f until it can be put in order with what others do.
+func (d *DB) writeRepeatedly(ctx context.Context, f func(tx *Tx) error) error {
+	err := write(ctx, d.writer, PostgreSQL, f)
+	for attempt := 1; attempt < attempts && isContradiction(err); attempt++ {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(rand.N(time.Duration(attempt) * time.Millisecond)):
+		}
+		err = d.writeInTurn(ctx, f)
+	}
+	return err
+}
+
+// writeInTurn lets transactions that failed go one after the other, so that they
+// do not fail each other again.
+func (d *DB) writeInTurn(ctx context.Context, f func(tx *Tx) error) error {
+	conn, err := d.writer.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	defer conn.Close()
+	// Not within the transaction, which would see the database as it was before
+	// the wait.
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(writing)); err != nil {
+		return fmt.Errorf("wait for the turn to write: %w", err)
+	}
+	err = write(ctx, conn, PostgreSQL, f)
+	if _, failed := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(writing)); failed != nil {
+		// The lock lasts as long as the connection: give that up, not back.
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	return err
+}
+
+// isContradiction tells of the two errors that say: run the transaction again
+// (PostgreSQL, appendix A: serialization_failure and deadlock_detected).
+func isContradiction(err error) bool {
+	var failed *pgconn.PgError
+	return errors.As(err, &failed) && (failed.Code == "40001" || failed.Code == "40P01")
+}
+
+// channel is what consoles that share a database wake each other on.
+const channel = "patrol"
+
+// Notify tells all who listen, in every console on this database. SQLite has one
+// console alone, who needs no telling.
+func (d *DB) Notify(ctx context.Context, topic string) error {
+	if d.dialect != PostgreSQL {
+		return nil
+	}
+	_, err := d.writer.ExecContext(ctx, `SELECT pg_notify($1, $2)`, channel, topic)
+	return err
+}
+
+// Listen calls heard with every topic that anybody notifies of, until the context
+// ends. After a connection that broke it calls heard with "": what was said
+// meanwhile is not known.
+func (d *DB) Listen(ctx context.Context, heard func(topic string)) {
+	if d.dialect != PostgreSQL {
+		<-ctx.Done()
+		return
+	}
+	for first := true; ctx.Err() == nil; first = false {
+		err := d.listen(ctx, first, heard)
+		if ctx.Err() != nil {
+			return
+		}
+		slog.WarnContext(ctx, "the connection that wakes this console broke; work is still found by looking for it", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (d *DB) listen(ctx context.Context, first bool, heard func(topic string)) error {
+	conn, err := pgx.Connect(ctx, d.url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, `LISTEN `+channel); err != nil {
+		return err
+	}
+	if !first {
+		heard("")
+	}
+	for {
+		notification, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		heard(notification.Payload)
+	}
+}
