@@ -15,7 +15,11 @@ func consoleCommand(s *settings) *cobra.Command {
 		Use:   "console",
 		Short: "Run the console: API, UI, schedules, matching",
 		Long: `Run the console. With no flags it keeps everything in ./patrol-data and answers
-on 127.0.0.1:8080 in plain HTTP. Any other address than loopback is TLS.
+on 127.0.0.1:8080 in plain HTTP. Any other address than loopback is TLS, unless
+--plain-http says that a balancer in front has it.
+
+Several consoles behind a balancer share a PostgreSQL database (--database-url) and
+a place for large objects (--blob-url); an agent may talk to any of them.
 
 The first start makes the user admin, with the password in PATROL_ADMIN_PASSWORD
 or one that it makes and prints once.`,
@@ -28,6 +32,9 @@ or one that it makes and prints once.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.DataDir, "data-dir", "patrol-data", "directory for everything that the console keeps")
+	f.StringVar(&o.DatabaseURL, "database-url", "", "postgres://… database, for several consoles; without it a file in --data-dir")
+	f.StringVar(&o.BlobURL, "blob-url", "", "s3://… or file:///… for large objects, the same for all consoles of a database")
+	f.BoolVar(&o.PlainHTTP, "plain-http", false, "serve any address without TLS, because a balancer in front has it")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "address to answer on")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM file with the certificate; without it the console makes its own")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM file with the certificate's key")

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
 	"patrol/internal/platform/auth"
+	"patrol/internal/platform/blob"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
@@ -27,13 +29,22 @@ import (
 // Options are the settings of a console.
 type Options struct {
 	DataDir string
+	// DatabaseURL is that of a PostgreSQL database, which any number of consoles may
+	// share; a file in DataDir if it is empty.
+	DatabaseURL string
+	// BlobURL is where consoles that share a database share large objects:
+	// s3://BUCKET or file:///DIRECTORY. A directory in DataDir if it is empty,
+	// which suits a single console.
+	BlobURL string
 	// Listen is host:port. Any address but loopback is served over TLS.
 	Listen string
 	// TLSCert and TLSKey are PEM files; without them the certificate is
 	// self-signed.
 	TLSCert, TLSKey string
-	FeedURL         string
-	FeedInterval    time.Duration
+	// PlainHTTP serves any address without TLS: a balancer in front has it.
+	PlainHTTP    bool
+	FeedURL      string
+	FeedInterval time.Duration
 	// Ecosystems are those to take from a URL; none means what the inventory holds.
 	Ecosystems []string
 	// Intelligence is where the sources beside OSV are published.
@@ -53,6 +64,7 @@ type Options struct {
 type Console struct {
 	options   Options
 	db        *db.DB
+	blobs     *blob.Store // nil without consoles to share with
 	store     *feed.Store
 	auth      *auth.Service
 	fleet     *fleet.Service
@@ -70,11 +82,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	if c.db, err = db.Open(ctx, filepath.Join(o.DataDir, "patrol.db")); err != nil {
-		return nil, err
-	}
-	err = c.db.Migrate(ctx, event.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
-	if err != nil {
+	if err := c.openDatabase(ctx); err != nil {
 		return nil, err
 	}
 	if c.store, err = feed.Open(filepath.Join(o.DataDir, "feed")); err != nil {
@@ -87,8 +95,8 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	c.findings = finding.NewService(c.db, c.fleet, now)
 	c.feed = feed.NewService(c.store, c.db, feed.Settings{
 		URL: o.FeedURL, Interval: o.FeedInterval, Ecosystems: o.Ecosystems, Installed: c.fleet.Ecosystems,
-		Intelligence: o.Intelligence,
-		Reassess:     func(ctx context.Context, known *feed.Intelligence) error { return c.findings.Reassess(ctx, known) },
+		Intelligence: o.Intelligence, Signals: signals, Shared: c.shared(),
+		Reassess: func(ctx context.Context, known *feed.Intelligence) error { return c.findings.Reassess(ctx, known) },
 	}, now)
 	c.scans = scan.NewService(c.db, c.fleet, c.findings, c.feed, signals, now)
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, signals, now)
@@ -105,11 +113,48 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	return c, err
 }
 
+func (c *Console) openDatabase(ctx context.Context) (err error) {
+	o := c.options
+	if o.DatabaseURL == "" {
+		c.db, err = db.Open(ctx, filepath.Join(o.DataDir, "patrol.db"))
+	} else {
+		c.db, err = db.OpenPostgres(ctx, o.DatabaseURL)
+	}
+	if err != nil {
+		return err
+	}
+	err = c.db.Migrate(ctx, event.Migrations, auth.Migrations, blob.Migrations, feed.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
+	if err != nil || o.DatabaseURL == "" {
+		return err
+	}
+	address := o.BlobURL
+	if address == "" {
+		dir, err := filepath.Abs(filepath.Join(o.DataDir, "blobs"))
+		if err != nil {
+			return err
+		}
+		address = (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
+	}
+	c.blobs, err = blob.Open(ctx, address, c.db)
+	return err
+}
+
+// shared is where consoles hand each other the feed; none for a console by itself.
+func (c *Console) shared() feed.Shared {
+	if c.blobs == nil {
+		return nil
+	}
+	return c.blobs
+}
+
 // Close ends the use of the data directory.
 func (c *Console) Close() error {
 	var err error
 	if c.store != nil {
 		err = c.store.Close()
+	}
+	if c.blobs != nil {
+		err = errors.Join(err, c.blobs.Close())
 	}
 	if c.db != nil {
 		err = errors.Join(err, c.db.Close())

@@ -25,7 +25,7 @@ func (c *Console) serve(ctx context.Context) error {
 		return fmt.Errorf("listen: %w; choose another address with --listen", err)
 	}
 	scheme, fingerprint := "http", ""
-	if !loopback(listener.Addr()) || c.options.TLSCert != "" {
+	if !c.options.PlainHTTP && (!loopback(listener.Addr()) || c.options.TLSCert != "") {
 		certificate, err := c.certificate()
 		if err != nil {
 			return errors.Join(err, listener.Close())
@@ -38,7 +38,7 @@ func (c *Console) serve(ctx context.Context) error {
 	url := fmt.Sprintf("%s://%s", scheme, listener.Addr())
 	// Requests end with ctx, so that streams do not hold up the end.
 	server := &http.Server{
-		Handler:           c.handler(scheme == "https"),
+		Handler:           c.handler(scheme == "https" || c.options.PlainHTTP),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return ctx },

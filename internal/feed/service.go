@@ -13,6 +13,7 @@ import (
 	"patrol/internal/match"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
+	"patrol/internal/platform/lease"
 	"patrol/internal/platform/problem"
 )
 
@@ -49,6 +50,11 @@ type Settings struct {
 	Ecosystems []string
 	// Installed returns the ecosystems that the fleet's inventory holds.
 	Installed func(context.Context) ([]string, error)
+	// Shared is where consoles on one database hand each other what they have
+	// compiled, and Signals is what they wake each other with; nil for a console by
+	// itself.
+	Shared  Shared
+	Signals *lease.Signals
 	// Reassess is called with each new state of the intelligence; nil for no one.
 	Reassess func(context.Context, *Intelligence) error
 }
@@ -68,21 +74,27 @@ func NewService(store *Store, d *db.DB, settings Settings, now func() time.Time)
 // ends. The intervals are spread by a tenth, so that consoles do not come all
 // together.
 func (s *Service) Run(ctx context.Context) {
+	var listening sync.WaitGroup
+	listening.Go(func() { s.listen(ctx) })
+	defer listening.Wait()
 	s.reassess(ctx)
 	s.begin(ctx)
 	for ctx.Err() == nil {
 		s.rest(ctx, time.After(s.settings.Interval+rand.N(s.settings.Interval/10+1)))
-		_, _ = s.Update(ctx, nil) // which logs, and keeps the failure for the status
+		_, _ = s.updateIfDue(ctx) // which logs, and keeps the failure for the status
 	}
 }
 
 // rest updates the intelligence, and again whenever that is asked for, until the
 // next update is due.
 func (s *Service) rest(ctx context.Context, due <-chan time.Time) {
+	// Not what another console has asked for within an interval.
+	spared := func(h handed) bool { return s.now().Sub(h.intelligenceChecked) < s.settings.Interval }
 	for {
-		if err := s.UpdateIntelligence(ctx); err != nil && ctx.Err() == nil {
+		if err := s.updateIntelligence(ctx, spared); err != nil && ctx.Err() == nil {
 			slog.Error("intelligence not updated", "error", err)
 		}
+		spared = never
 		select {
 		case <-ctx.Done():
 			return
@@ -128,7 +140,7 @@ func (s *Service) For(ctx context.Context, ecosystems []string) (*Revision, erro
 
 // begin makes the first update, or waits for who makes it.
 func (s *Service) begin(ctx context.Context) {
-	s.first.Do(func() { _, _ = s.Update(ctx, nil) }) // which logs, and keeps the failure for the status
+	s.first.Do(func() { _, _ = s.updateIfDue(ctx) }) // which logs, and keeps the failure for the status
 }
 
 // missing returns the ecosystems that no source holds and that have not been
@@ -153,10 +165,27 @@ func (s *Service) missing(revision *Revision, ecosystems []string) []string {
 // settings name, or the ecosystems that are installed somewhere, and those named.
 // It writes an event and a line in the log unless nothing changed.
 func (s *Service) Update(ctx context.Context, named []string) (Outcome, error) {
+	return s.updateUnless(ctx, named, never)
+}
+
+// updateIfDue does so unless another console has within an interval.
+func (s *Service) updateIfDue(ctx context.Context) (Outcome, error) {
+	return s.updateUnless(ctx, nil, func(h handed) bool { return s.now().Sub(h.osvChecked) < s.settings.Interval })
+}
+
+func (s *Service) updateUnless(ctx context.Context, named []string, spared func(handed) bool) (Outcome, error) {
 	if ctx.Err() != nil {
 		return Outcome{}, ctx.Err()
 	}
-	outcome, err := s.update(ctx, named)
+	var outcome Outcome
+	err := s.alone(ctx, func(h *handed) (err error) {
+		if spared(*h) {
+			return nil
+		}
+		h.osvChecked = s.now()
+		outcome, err = s.update(ctx, named)
+		return err
+	})
 	if ctx.Err() != nil || err == nil && !outcome.Changed {
 		return outcome, err
 	}
@@ -194,7 +223,21 @@ func (s *Service) update(ctx context.Context, named []string) (Outcome, error) {
 // vulnerabilities assessed anew if that changed anything. Sources that failed are
 // logged; what is installed of them stays.
 func (s *Service) UpdateIntelligence(ctx context.Context) error {
-	outcome, err := s.store.UpdateIntelligence(ctx, Options{Intelligence: s.settings.Intelligence})
+	return s.updateIntelligence(ctx, never)
+}
+
+func never(handed) bool { return false }
+
+func (s *Service) updateIntelligence(ctx context.Context, spared func(handed) bool) error {
+	var outcome IntelligenceOutcome
+	err := s.alone(ctx, func(h *handed) (err error) {
+		if spared(*h) {
+			return nil
+		}
+		h.intelligenceChecked = s.now()
+		outcome, err = s.store.UpdateIntelligence(ctx, Options{Intelligence: s.settings.Intelligence})
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,8 @@ const (
 	schema                                 // changing tables
 	// Events is appending to the event log.
 	Events
+	// Feed is compiling a feed, which one console does for all.
+	Feed
 )
 
 // Take waits for its turn, which lasts until the transaction ends. On SQLite

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -70,20 +71,33 @@ func (d *DB) writeRepeatedly(ctx context.Context, f func(tx *Tx) error) error {
 // writeInTurn lets transactions that failed go one after the other, so that they
 // do not fail each other again.
 func (d *DB) writeInTurn(ctx context.Context, f func(tx *Tx) error) error {
+	return d.locked(ctx, writing, func(conn *sql.Conn) error { return write(ctx, conn, PostgreSQL, f) })
+}
+
+// Alone runs f while no other console runs one under the same turn, outside of
+// any transaction: f may take long. On SQLite there is one console alone.
+func (d *DB) Alone(ctx context.Context, turn Turn, f func() error) error {
+	if d.dialect != PostgreSQL {
+		return f()
+	}
+	return d.locked(ctx, turn, func(*sql.Conn) error { return f() })
+}
+
+// locked holds an advisory lock of the server's while it calls f. The lock belongs
+// to the connection, and ends with it should this process be killed.
+func (d *DB) locked(ctx context.Context, turn Turn, f func(conn *sql.Conn) error) error {
 	conn, err := d.writer.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+		return fmt.Errorf("wait for a turn: %w", err)
 	}
 	defer conn.Close()
-	// Not within the transaction, which would see the database as it was before
-	// the wait.
-	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(writing)); err != nil {
-		return fmt.Errorf("wait for the turn to write: %w", err)
+	// Before any transaction, which would see the database as it was before the wait.
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(turn)); err != nil {
+		return fmt.Errorf("wait for a turn: %w", err)
 	}
-	err = write(ctx, conn, PostgreSQL, f)
-	if _, failed := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(writing)); failed != nil {
-		// The lock lasts as long as the connection: give that up, not back.
-		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	err = f(conn)
+	if _, failed := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(turn)); failed != nil {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // to be closed, not used again
 	}
 	return err
 }
