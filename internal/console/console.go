@@ -153,9 +153,6 @@ func (c *Console) Close() error {
 	if c.store != nil {
 		err = c.store.Close()
 	}
-	if c.blobs != nil {
-		err = errors.Join(err, c.blobs.Close())
-	}
 	if c.db != nil {
 		err = errors.Join(err, c.db.Close())
 	}

@@ -36,7 +36,6 @@ func (c consoles) open() (*Service, *Store) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.t.Cleanup(func() { _ = bundles.Close() })
 	store := openStore(c.t)
 	return NewService(store, d, Settings{
 		URL: c.feed.URL, Interval: time.Hour, Ecosystems: []string{AllEcosystems}, Shared: bundles, Signals: lease.NewSignals(),
@@ -129,8 +128,7 @@ func TestOtherStoreIsRefused(t *testing.T) {
 	c := shareHouse(t)
 	c.open()
 	d := dbtest.OpenPostgres(t, c.url)
-	if s, err := blob.Open(t.Context(), "file://"+t.TempDir(), d); err == nil {
-		_ = s.Close()
+	if _, err := blob.Open(t.Context(), "file://"+t.TempDir(), d); err == nil {
 		t.Error("another store was taken for the database's")
 	}
 	var ids int
