@@ -48,12 +48,12 @@ generate:
 	$(GO) run ./cmd/patrol openapi > web/openapi.json
 	cd web && npm run generate
 
+# IMAGE=DIR is what bench/image.sh has made; DOCS=docs/scanning.md rewrites its tables.
 bench: build
-	$(GO) run ./bench -shared $(SHARED)
+	$(GO) run ./bench -shared $(SHARED) $(IMAGE:%=-image %) $(DOCS:%=-docs %)
 	$(DATA) -run '^$$' -bench . -benchmem ./internal/feed ./internal/match
-	@if command -v osv-scanner >/dev/null; then \
-		bench/accuracy/compare.sh bin/patrol $(SHARED)/feeds/2026-08-21 $(SHARED)/fixtures/debian12/rootfs $(IMAGE); \
-	else echo "osv-scanner is not on PATH: its findings are not compared"; fi
+	$(GO) run ./bench/accuracy -feed $(SHARED)/feeds/2026-08-21 -fixture $(SHARED)/fixtures/debian12/rootfs \
+		-machine -exclude .. -drawn $(IMAGE:%=-image %) $(DOCS:%=-docs %)
 
 fuzz:
 	@for target in $$(grep -rl --include='*_test.go' '^func Fuzz' internal); do \

@@ -33,15 +33,15 @@ func TestNames(t *testing.T) {
 
 // TestUnexplained: what no rule covers is told, whoever is alone with it.
 func TestUnexplained(t *testing.T) {
-	known := feed(t.TempDir())
+	known := archives(t.TempDir())
 	c := newComponent("Debian:12", "curl", "1.0-1")
-	theirs := &osvScanner{pairs: map[pair]found{{"CVE-2024-0001", c}: {record: record{ID: "DEBIAN-CVE-2024-0001"}}}}
-	ours := &patrol{sources: map[component]sbom.SourcePackage{c: {Name: "curl", Version: "1.0-1"}}}
+	theirs := &osvScanner{pairs: map[pair]*found{{"CVE-2024-0001", c}: {record: record{ID: "DEBIAN-CVE-2024-0001"}, places: []place{{path: "/var/lib/dpkg/status"}}}}}
+	ours := &patrol{components: map[component]sbom.Component{c: {Source: sbom.SourcePackage{Name: "curl", Version: "1.0-1"}}}}
 	differences, err := explain(known, ours, theirs)
 	if err != nil || len(differences[unexplained]) != 1 {
 		t.Errorf("%v, %v", differences, err)
 	}
-	ours.sources[c] = sbom.SourcePackage{Name: "curl", Version: "2.0-1"}
+	ours.components[c] = sbom.Component{Source: sbom.SourcePackage{Name: "curl", Version: "2.0-1"}}
 	differences, err = explain(known, ours, theirs)
 	if rules := slices.Collect(maps.Keys(differences)); err != nil || !slices.Equal(rules, []string{binary}) {
 		t.Errorf("%v, %v", differences, err)

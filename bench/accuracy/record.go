@@ -28,9 +28,11 @@ type affected struct {
 	Versions []string
 	Ranges   []struct {
 		Type   string
-		Events []struct{ Fixed string }
+		Events []event
 	}
 }
+
+type event struct{ Introduced, Fixed string }
 
 // fixed are the versions that fix it, not the commits.
 func (r record) fixed() string {
@@ -56,6 +58,24 @@ func (r record) rangeAfterGit(c component) bool {
 	})
 }
 
+// adjoining tells whether what the record says of the component are ranges of
+// which one begins at the version where another ends.
+func (r record) adjoining(c component) bool {
+	for _, a := range r.Affected {
+		if newComponent(a.Package.Ecosystem, a.Package.Name, c.version) != c {
+			continue
+		}
+		for _, in := range a.Ranges {
+			for _, end := range in.Events {
+				if end.Fixed != "" && slices.ContainsFunc(in.Events, func(e event) bool { return e.Introduced == end.Fixed }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // spelling is the component's name as the record has it where that is another
 // than the ecosystem's normal form, else "".
 func (r record) spelling(c component) string {
@@ -67,11 +87,11 @@ func (r record) spelling(c component) string {
 	return ""
 }
 
-// feed is a directory laid out as OSV publishes.
-type feed string
+// archives is a directory laid out as OSV publishes.
+type archives string
 
 // records returns those of the ids that the ecosystem's archive has.
-func (f feed) records(ecosystem string, ids []string) ([]record, error) {
+func (f archives) records(ecosystem string, ids []string) ([]record, error) {
 	name := filepath.Join(string(f), ecosystem, "all.zip")
 	archive, err := zip.OpenReader(name)
 	if err != nil {
