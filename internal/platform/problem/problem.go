@@ -3,7 +3,10 @@
 // error is the console's own fault, is logged, and shows no detail.
 package problem
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Kind says whose mistake it is, in HTTP's terms.
 type Kind int
@@ -15,6 +18,7 @@ const (
 	KindConflict Kind = 409 // not in the present state
 	KindTooLarge Kind = 413
 	KindUnknown  Kind = 401 // who is asking is not known
+	KindTooSoon  Kind = 429 // it was tried too often; see Error.After
 )
 
 // Error is a problem of the caller's making.
@@ -23,6 +27,9 @@ type Error struct {
 	// Field names the member of the request that is at fault; empty if none is.
 	Field  string
 	Detail string
+	// After is how long to wait before it is tried again; zero where waiting is no
+	// help.
+	After time.Duration
 }
 
 func (e *Error) Error() string {
@@ -34,25 +41,30 @@ func (e *Error) Error() string {
 
 // Invalid says why the value of a field is refused.
 func Invalid(field, format string, args ...any) error {
-	return &Error{KindInvalid, field, fmt.Sprintf(format, args...)}
+	return &Error{Kind: KindInvalid, Field: field, Detail: fmt.Sprintf(format, args...)}
 }
 
 // NotFound says that there is no such thing.
 func NotFound(noun, id string) error {
-	return &Error{KindNotFound, "", fmt.Sprintf("there is no %s %q", noun, id)}
+	return &Error{Kind: KindNotFound, Detail: fmt.Sprintf("there is no %s %q", noun, id)}
 }
 
 // Conflict says why something cannot be done now.
 func Conflict(format string, args ...any) error {
-	return &Error{KindConflict, "", fmt.Sprintf(format, args...)}
+	return &Error{Kind: KindConflict, Detail: fmt.Sprintf(format, args...)}
 }
 
 // TooLarge says which limit was passed.
 func TooLarge(format string, args ...any) error {
-	return &Error{KindTooLarge, "", fmt.Sprintf(format, args...)}
+	return &Error{Kind: KindTooLarge, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Unknown says that the caller could not be identified.
 func Unknown(format string, args ...any) error {
-	return &Error{KindUnknown, "", fmt.Sprintf(format, args...)}
+	return &Error{Kind: KindUnknown, Detail: fmt.Sprintf(format, args...)}
+}
+
+// TooSoon says that something was tried too often, and when it may be tried again.
+func TooSoon(after time.Duration, format string, args ...any) error {
+	return &Error{Kind: KindTooSoon, Detail: fmt.Sprintf(format, args...), After: after}
 }

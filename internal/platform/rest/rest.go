@@ -8,7 +8,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -46,7 +48,7 @@ var configure = sync.OnceFunc(func() {
 })
 
 // New returns the API that serves under /api/v1 on the mux.
-func New(mux *http.ServeMux, version string) huma.API {
+func New(mux humago.Mux, version string) huma.API {
 	configure()
 	config := huma.DefaultConfig("Patrol", version)
 	config.OpenAPIPath = "/api/v1/openapi"
@@ -99,6 +101,10 @@ func statusError(err error) error {
 	switch {
 	case errors.As(err, &p) && p.Field != "":
 		return huma.NewError(int(p.Kind), p.Error(), &huma.ErrorDetail{Message: p.Detail, Location: "body." + p.Field})
+	case errors.As(err, &p) && p.After > 0:
+		// Delay-seconds are whole (RFC 9110, section 10.2.3): a part of one counts.
+		seconds := strconv.FormatInt(int64((p.After+time.Second-1)/time.Second), 10)
+		return huma.ErrorWithHeaders(huma.NewError(int(p.Kind), p.Detail), http.Header{"Retry-After": {seconds}})
 	case errors.As(err, &p):
 		return huma.NewError(int(p.Kind), p.Detail)
 	case errors.Is(err, db.ErrNotFound):
