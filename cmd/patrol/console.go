@@ -7,10 +7,12 @@ import (
 
 	"patrol/internal/console"
 	"patrol/internal/feed"
+	"patrol/internal/platform/auth"
 )
 
 func consoleCommand(s *settings) *cobra.Command {
 	var o console.Options
+	var trusted []string
 	cmd := &cobra.Command{
 		Use:   "console",
 		Short: "Run the console: API, UI, schedules, matching",
@@ -26,6 +28,11 @@ or one that it makes and prints once.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.AdminPassword = s.values.String("admin.password")
+			proxies, err := auth.ParseProxies(trusted)
+			if err != nil {
+				return err
+			}
+			o.TrustedProxies = proxies
 			o.Version, o.Out = version(), cmd.OutOrStdout()
 			return console.Run(cmd.Context(), o)
 		},
@@ -38,6 +45,7 @@ or one that it makes and prints once.`,
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "address to answer on")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM file with the certificate; without it the console makes its own")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM file with the certificate's key")
+	f.StringSliceVar(&trusted, "trusted-proxies", nil, "networks, such as 10.0.0.0/8, of proxies whose X-Forwarded-For is believed")
 	f.StringVar(&o.FeedURL, "feed-url", feed.DefaultURL, "URL or directory, laid out as OSV publishes")
 	f.StringSliceVar(&o.Ecosystems, "ecosystems", []string{feed.AutoEcosystems}, "ecosystems to take from a URL, separated by commas; auto is what the inventory holds; or all")
 	intelligenceFlags(f, &o.Intelligence)

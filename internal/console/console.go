@@ -17,6 +17,7 @@ import (
 	"patrol/internal/feed"
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/blob"
 	"patrol/internal/platform/db"
@@ -52,7 +53,9 @@ type Options struct {
 	// AdminPassword is that of the first administrator; one is made up and
 	// printed if it is empty.
 	AdminPassword string
-	Version       string
+	// TrustedProxies are the networks of proxies that say whom they ask for.
+	TrustedProxies auth.Proxies
+	Version        string
 	// Out is where a person reads what they need once: address, password,
 	// fingerprint.
 	Out io.Writer
@@ -67,6 +70,7 @@ type Console struct {
 	blobs     *blob.Store // nil without consoles to share with
 	store     *feed.Store
 	auth      *auth.Service
+	audit     *audit.Log
 	fleet     *fleet.Service
 	feed      *feed.Service
 	findings  *finding.Service
@@ -90,7 +94,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	}
 	now := time.Now
 	signals := lease.NewSignals()
-	c.auth = auth.NewService(c.db, now)
+	c.auth, c.audit = auth.NewService(c.db, now), audit.NewLog(c.db)
 	c.fleet = fleet.NewService(c.db, c.auth, signals, now)
 	c.findings = finding.NewService(c.db, c.fleet, now)
 	c.feed = feed.NewService(c.store, c.db, feed.Settings{
@@ -123,7 +127,7 @@ func (c *Console) openDatabase(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	err = c.db.Migrate(ctx, event.Migrations, auth.Migrations, blob.Migrations, feed.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
+	err = c.db.Migrate(ctx, event.Migrations, audit.Migrations, auth.Migrations, blob.Migrations, feed.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
 	if err != nil || o.DatabaseURL == "" {
 		return err
 	}

@@ -9,12 +9,14 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/swaggest/swgui/v5/static"
 	"github.com/vearutop/statigz"
 
 	"patrol/internal/feed"
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/rest"
 	"patrol/internal/scan"
@@ -23,9 +25,10 @@ import (
 )
 
 // API mounts the routes of every room on a mux and returns their description.
-func (c *Console) API(mux *http.ServeMux, secure bool) huma.API {
+func (c *Console) API(mux humago.Mux, secure bool) huma.API {
 	api := rest.New(mux, c.options.Version)
 	c.auth.Routes(api, secure)
+	c.audit.Routes(api)
 	c.fleet.Routes(api)
 	c.scans.Routes(api, func(ctx context.Context, selector string) ([]string, error) {
 		return c.fleet.Select(ctx, c.db.Read(), selector)
@@ -36,19 +39,43 @@ func (c *Console) API(mux *http.ServeMux, secure bool) huma.API {
 	return api
 }
 
+// routes is a mux that remembers what was mounted on it, so that a test can ask
+// for each.
+type routes struct {
+	*http.ServeMux
+	patterns []string
+}
+
+func newRoutes() *routes { return &routes{ServeMux: http.NewServeMux()} }
+
+func (r *routes) Handle(pattern string, handler http.Handler) {
+	r.patterns = append(r.patterns, pattern)
+	r.ServeMux.Handle(pattern, handler)
+}
+
+func (r *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
+	r.Handle(pattern, http.HandlerFunc(handler))
+}
+
 // handler is everything that the console answers.
 func (c *Console) handler(secure bool) http.Handler {
-	mux := http.NewServeMux()
+	handler, _ := c.mount(secure)
+	return handler
+}
+
+// mount returns the handler with the patterns of its routes.
+func (c *Console) mount(secure bool) (http.Handler, []string) {
+	mux := newRoutes()
 	c.API(mux, secure)
 	c.fleet.Wire(mux)
 	c.scans.Wire(mux)
 	mux.Handle("GET /api/docs/", docs())
 	mux.Handle("GET /api/docs", http.RedirectHandler("/api/docs/", http.StatusMovedPermanently))
 
-	root := http.NewServeMux()
-	authenticated := c.auth.Require(problems(mux), open)
-	root.Handle("/api/", sameOrigin(authenticated))
-	root.Handle("/wire/", authenticated)
+	root := newRoutes()
+	authenticated := c.auth.Require(problems(mux.ServeMux), open)
+	root.ServeMux.Handle("/api/", sameOrigin(authenticated))
+	root.ServeMux.Handle("/wire/", authenticated)
 	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	root.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if _, err := c.store.Current(r.Context()); err != nil {
@@ -58,12 +85,17 @@ func (c *Console) handler(secure bool) http.Handler {
 		w.WriteHeader(http.StatusOK)
 	})
 	root.Handle("/", ui(web.Dist()))
-	return guarded(root)
+	return guarded(c.options.TrustedProxies.Addressed(root)), append(mux.patterns, root.patterns...)
 }
 
 // open tells which paths need no token.
 func open(p string) bool {
-	return p == "/api/v1/session" || p == "/api/v1/openapi.json" || p == "/api/docs" || strings.HasPrefix(p, "/api/docs/")
+	switch p {
+	case "/api/v1/session", "/api/v1/session/invitation", "/api/v1/openapi.json", "/api/docs":
+		return true
+	default:
+		return strings.HasPrefix(p, "/api/docs/")
+	}
 }
 
 // ui serves the built UI; every path that is no file of it is a page of it.
@@ -116,9 +148,9 @@ func docs() http.Handler {
 
 // Describe returns the OpenAPI document, without an open console: the UI's types
 // are generated from it.
-func Describe(mux *http.ServeMux) ([]byte, error) {
+func Describe(mux humago.Mux) ([]byte, error) {
 	c := &Console{
-		auth: new(auth.Service), fleet: new(fleet.Service), scans: new(scan.Service),
+		auth: new(auth.Service), audit: new(audit.Log), fleet: new(fleet.Service), scans: new(scan.Service),
 		findings: new(finding.Service), schedules: new(schedule.Service), feed: new(feed.Service),
 	}
 	text, err := json.MarshalIndent(c.API(mux, true).OpenAPI(), "", "  ")

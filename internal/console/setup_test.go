@@ -72,7 +72,7 @@ func (h house) token(kind string) string {
 	if kind == auth.Agent {
 		return h.register().Credential
 	}
-	issued, err := h.auth.IssueToken(h.t.Context(), kind, "for a test")
+	issued, err := h.auth.IssueToken(h.t.Context(), auth.NewToken{Kind: kind, Name: "for a test"})
 	if err != nil {
 		h.t.Fatal(err)
 	}

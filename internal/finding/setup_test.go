@@ -10,6 +10,7 @@ import (
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
 	"patrol/internal/match"
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/clocktest"
 	"patrol/internal/platform/db"
@@ -110,7 +111,7 @@ func each(t *testing.T, suite func(t *testing.T, h house)) {
 		clock := clocktest.At(noon)
 		f := fleet.NewService(d, auth.NewService(d, clock.Now), lease.NewSignals(), clock.Now)
 		suite(t, house{finding.NewService(d, f, clock.Now), t, d, f, clock, map[string]finding.State{}, new(int)})
-	}, event.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations)
+	}, event.Migrations, audit.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations)
 }
 
 func (h house) node(name string) string {

@@ -41,7 +41,7 @@ func (s *Service) Routes(api huma.API) {
 }
 
 // Wire adds what agents ask.
-func (s *Service) Wire(mux *http.ServeMux) {
+func (s *Service) Wire(mux wire.Mux) {
 	mux.HandleFunc("POST /wire/v1/register", wire.Handle("enrolment",
 		func(r *http.Request, in wire.RegisterRequest) (wire.RegisterResponse, error) {
 			return s.Register(r.Context(), in)

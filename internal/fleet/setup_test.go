@@ -7,6 +7,7 @@ import (
 
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/clocktest"
 	"patrol/internal/platform/db"
@@ -37,7 +38,7 @@ func each(t *testing.T, suite func(t *testing.T, h house)) {
 		clock := clocktest.At(noon)
 		a := auth.NewService(d, clock.Now)
 		suite(t, house{fleet.NewService(d, a, lease.NewSignals(), clock.Now), t, d, a, clock})
-	}, event.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations)
+	}, event.Migrations, audit.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations)
 }
 
 func facts(name string) wire.Facts {

@@ -142,7 +142,7 @@ func owned(ctx context.Context, tx *db.Tx, node, id string) error {
 }
 
 // Wire adds what agents ask.
-func (s *Service) Wire(mux *http.ServeMux) {
+func (s *Service) Wire(mux wire.Mux) {
 	node := func(r *http.Request) string { return access.From(r.Context()).Node }
 	mux.HandleFunc("POST /wire/v1/commands/claim", wire.Handle("agent",
 		func(r *http.Request, _ struct{}) (wire.ClaimResponse, error) {

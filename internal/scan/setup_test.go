@@ -10,6 +10,7 @@ import (
 	"patrol/internal/feed"
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/clocktest"
 	"patrol/internal/platform/db"
@@ -47,7 +48,7 @@ func each(t *testing.T, suite func(t *testing.T, h house)) {
 		knowledge := installFeed(t, d, clock)
 		s := scan.NewService(d, f, findings, knowledge, signals, clock.Now)
 		suite(t, house{s, t, d, f, findings, knowledge, signals, clock})
-	}, event.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
+	}, event.Migrations, audit.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
 }
 
 func installFeed(t *testing.T, d *db.DB, clock *clocktest.Clock) *feed.Service {

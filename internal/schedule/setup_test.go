@@ -7,6 +7,7 @@ import (
 
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/clocktest"
 	"patrol/internal/platform/db"
@@ -36,7 +37,7 @@ type house struct {
 func each(t *testing.T, suite func(t *testing.T, h house)) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		suite(t, newHouse(t, d, clocktest.At(noon)))
-	}, event.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
+	}, event.Migrations, audit.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
 }
 
 func newHouse(t *testing.T, d *db.DB, clock *clocktest.Clock) house {

@@ -17,6 +17,11 @@ import (
 
 const bodyLimit = 8 << 20
 
+// Mux is what the calls of the protocol are mounted on.
+type Mux interface {
+	HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request))
+}
+
 // Handle answers one call of the protocol from a caller of that kind ("agent",
 // or "enrolment" to register).
 func Handle[I, O any](kind string, handler func(*http.Request, I) (O, error)) http.HandlerFunc {
