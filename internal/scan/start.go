@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"patrol/internal/fleet"
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/problem"
@@ -50,15 +51,23 @@ func (s *Service) StartOnDemand(ctx context.Context, nodes []string) ([]Scan, er
 	ids := make([]string, len(nodes))
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		for i, node := range nodes {
-			var one int
-			err := tx.QueryRowContext(ctx, `SELECT 1 FROM node WHERE id = $1`, node).Scan(&one)
+			var name string
+			err := tx.QueryRowContext(ctx, `SELECT name FROM node WHERE id = $1`, node).Scan(&name)
 			if errors.Is(err, sql.ErrNoRows) {
 				return problem.Invalid("nodes", "there is no node %q", node)
 			}
 			if err != nil {
 				return err
 			}
-			if ids[i], _, err = s.Start(ctx, tx, node, Cause{Trigger: OnDemand}); err != nil {
+			var started bool
+			if ids[i], started, err = s.Start(ctx, tx, node, Cause{Trigger: OnDemand}); err != nil {
+				return err
+			}
+			if !started {
+				continue
+			}
+			err = audit.Record(ctx, tx, s.now(), "scan.started", audit.Subject{Kind: "scan", ID: ids[i], Name: name}, nil, map[string]string{"node": node})
+			if err != nil {
 				return err
 			}
 		}
@@ -74,16 +83,20 @@ func (s *Service) StartOnDemand(ctx context.Context, nodes []string) ([]Scan, er
 // its lease.
 func (s *Service) Cancel(ctx context.Context, id string) (Scan, error) {
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		ended, err := s.end(ctx, tx, id, Cancelled, "")
-		if err != nil || ended {
-			return err
-		}
-		var state string
-		err = tx.QueryRowContext(ctx, `SELECT state FROM scan WHERE id = $1`, id).Scan(&state)
+		var state, name string
+		err := tx.QueryRowContext(ctx, `SELECT s.state, n.name FROM scan AS s JOIN node AS n ON n.id = s.node_id WHERE s.id = $1`, id).Scan(&state, &name)
 		if errors.Is(err, sql.ErrNoRows) {
 			return problem.NotFound("scan", id)
 		}
 		if err != nil {
+			return err
+		}
+		err = audit.Record(ctx, tx, s.now(), "scan.cancelled", audit.Subject{Kind: "scan", ID: id, Name: name},
+			map[string]string{"state": state}, map[string]string{"state": Cancelled})
+		if err != nil {
+			return err
+		}
+		if ended, err := s.end(ctx, tx, id, Cancelled, ""); err != nil || ended {
 			return err
 		}
 		return problem.Conflict("the scan is %s already", state)

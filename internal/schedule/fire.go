@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/problem"
@@ -81,6 +82,9 @@ func (s *Service) RunNow(ctx context.Context, id string) (run Run, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		sch, err := find(ctx, tx, id)
 		if err != nil {
+			return err
+		}
+		if err := audit.Record(ctx, tx, s.now(), "schedule.run", sch.subject(), nil, nil); err != nil {
 			return err
 		}
 		run, err = s.start(ctx, tx, sch, s.now())

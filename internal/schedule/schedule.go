@@ -10,6 +10,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/problem"
 	"patrol/internal/policy"
 )
@@ -26,6 +27,10 @@ type Schedule struct {
 	NextFireAt time.Time `json:"next_fire_at,omitzero"`
 	LastRun    *Run      `json:"last_run,omitempty"`
 	CreatedAt  time.Time `json:"created_at"`
+}
+
+func (s Schedule) subject() audit.Subject {
+	return audit.Subject{Kind: "schedule", ID: s.ID, Name: s.Name}
 }
 
 // Run is one firing of a schedule.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
@@ -88,8 +89,10 @@ func (s *Service) Create(ctx context.Context, d Definition) (Schedule, error) {
 	}
 	var id string
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		id, err = s.insert(ctx, tx, d, t.next(s.now()))
-		return err
+		if id, err = s.insert(ctx, tx, d, t.next(s.now())); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, "schedule.created", Schedule{}, id)
 	})
 	if err != nil {
 		return Schedule{}, err
@@ -148,13 +151,28 @@ func (s *Service) Edit(ctx context.Context, id string, c Change) (Schedule, erro
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE schedule SET name = $2, cron = $3, time_zone = $4, selector = $5, enabled = $6, next_fire_at = $7 WHERE id = $1`,
 			id, d.Name, d.Cron, d.TimeZone, d.Selector, flag(d.Enabled), db.Micros(next))
+		if err != nil {
+			return fmt.Errorf("edit schedule %s: %w", id, err)
+		}
 		tx.AfterCommit(func() { s.signals.Wake(topic) })
-		return err
+		return s.record(ctx, tx, "schedule.edited", old, id)
 	})
 	if err != nil {
 		return Schedule{}, err
 	}
 	return s.Get(ctx, id)
+}
+
+// record audits a change of a schedule, which was new if old is zero.
+func (s *Service) record(ctx context.Context, tx *db.Tx, action string, old Schedule, id string) error {
+	is, err := find(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if old.ID == "" {
+		return audit.Record(ctx, tx, s.now(), action, is.subject(), nil, is)
+	}
+	return audit.Record(ctx, tx, s.now(), action, is.subject(), old, is)
 }
 
 // apply returns what a schedule becomes, and when it fires next: zero while it
@@ -190,14 +208,14 @@ func (c Change) apply(old Schedule, now time.Time) (Definition, time.Time, error
 // Delete removes a schedule and the record of its runs; their scans stay.
 func (s *Service) Delete(ctx context.Context, id string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		result, err := tx.ExecContext(ctx, `DELETE FROM schedule WHERE id = $1`, id)
+		old, err := find(ctx, tx, id)
 		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM schedule WHERE id = $1`, id); err != nil {
 			return fmt.Errorf("delete schedule %s: %w", id, err)
 		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, problem.NotFound("schedule", id))
-		}
-		return nil
+		return audit.Record(ctx, tx, s.now(), "schedule.deleted", old.subject(), old, nil)
 	})
 }
 

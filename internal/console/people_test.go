@@ -1,0 +1,119 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"patrol/internal/platform/access"
+	"patrol/internal/platform/audit"
+	"patrol/internal/platform/auth"
+	"patrol/internal/platform/rest"
+)
+
+type opened struct {
+	Token string
+	User  auth.User
+}
+
+func TestInvitationOverHTTP(t *testing.T) {
+	h := openHouse(t, publish(t))
+	admin := h.token(auth.API)
+	invited := into[auth.Invitation](t, h.ask("POST", "/api/v1/users", admin, `{"username":"ada","role":"operator"}`))
+	if strings.Contains(h.ask("GET", "/api/v1/users", admin, "").body, invited.Token) {
+		t.Error("the list shows the invitation")
+	}
+	wantProblem(t, h.ask("GET", "/api/v1/nodes", invited.Token, ""), http.StatusUnauthorized)
+	accepted := h.ask("POST", "/api/v1/session/invitation", "", `{"token":"`+invited.Token+`","password":"`+password+`"}`)
+	session := into[opened](t, accepted)
+	if session.User.Role != access.Operator || len(accepted.Cookies()) != 1 || !accepted.Cookies()[0].HttpOnly {
+		t.Errorf("%+v, cookies %v", session, accepted.Cookies())
+	}
+	if got := h.ask("GET", "/api/v1/nodes", session.Token, ""); got.StatusCode != http.StatusOK {
+		t.Errorf("nodes answer %d", got.StatusCode)
+	}
+	wantProblem(t, h.ask("POST", "/api/v1/users", session.Token, `{"username":"bob","role":"admin"}`), http.StatusForbidden)
+	wantProblem(t, h.ask("POST", "/api/v1/users", admin, `{"username":"bob","role":"public"}`), http.StatusUnprocessableEntity)
+	user := "/api/v1/users/" + session.User.ID
+	if got := into[auth.Account](t, h.ask("PATCH", user, admin, `{"role":"viewer"}`)); got.Role != access.Viewer {
+		t.Errorf("the edited user is %+v", got)
+	}
+	wantProblem(t, h.ask("POST", "/api/v1/feed/update", session.Token, ""), http.StatusForbidden)
+	change := `{"old":"` + password + `","password":"` + password + ` changed"}`
+	if got := h.ask("PUT", "/api/v1/session/password", session.Token, change); got.StatusCode != http.StatusNoContent {
+		t.Errorf("changing the password answers %d: %s", got.StatusCode, got.body)
+	}
+	if got := h.ask("DELETE", user, admin, ""); got.StatusCode != http.StatusNoContent {
+		t.Errorf("deleting answers %d: %s", got.StatusCode, got.body)
+	}
+	wantProblem(t, h.ask("GET", "/api/v1/nodes", session.Token, ""), http.StatusUnauthorized)
+	wantProblem(t, h.ask("DELETE", user, admin, ""), http.StatusNotFound)
+}
+
+func TestThrottleOverHTTP(t *testing.T) {
+	h := openHouse(t, publish(t))
+	wrong := `{"username":"admin","password":"wrong"}`
+	for range 5 {
+		wantProblem(t, h.ask("POST", "/api/v1/session", "", wrong), http.StatusUnauthorized)
+	}
+	// A client that nobody vouches for does not choose its address.
+	got := h.ask("POST", "/api/v1/session", "", `{"username":"admin","password":"`+password+`"}`, "X-Forwarded-For", "198.51.100.1")
+	wantProblem(t, got, http.StatusTooManyRequests)
+	if after := got.Header.Get("Retry-After"); after != "1" {
+		t.Errorf("Retry-After is %q; want the one second that is left", after)
+	}
+}
+
+func TestAuditTellsOfEveryChange(t *testing.T) {
+	h := openHouse(t, publish(t))
+	h.update()
+	h.install()
+	admin := into[opened](t, h.ask("POST", "/api/v1/session", "", `{"username":"admin","password":"`+password+`"}`)).Token
+	node := into[rest.Page[struct{ ID string }]](t, h.ask("GET", "/api/v1/nodes", admin, "")).Items[0].ID
+	type made struct{ ID, Token string }
+	token := into[made](t, h.ask("POST", "/api/v1/tokens", admin, `{"kind":"ci","name":"pipeline","expires_in":7}`))
+	h.ask("DELETE", "/api/v1/tokens/"+token.ID, admin, "")
+	schedule := into[made](t, h.ask("POST", "/api/v1/schedules", admin, `{"name":"mine","cron":"@daily","selector":"true"}`))
+	h.ask("PATCH", "/api/v1/schedules/"+schedule.ID, admin, `{"enabled":true}`)
+	scan := into[rest.Page[made]](t, h.ask("POST", "/api/v1/scans", admin, `{"nodes":["`+node+`"]}`)).Items[0]
+	h.ask("POST", "/api/v1/scans", admin, `{"nodes":["`+node+`"]}`) // joins the one under way
+	h.ask("POST", "/api/v1/scans/"+scan.ID+"/cancel", admin, "")
+	h.ask("POST", "/api/v1/schedules/"+schedule.ID+"/run", admin, "")
+	h.ask("DELETE", "/api/v1/schedules/"+schedule.ID, admin, "")
+	h.ask("POST", "/api/v1/feed/update", admin, "")
+	h.ask("POST", "/api/v1/session", "", `{"username":"admin","password":"wrong"}`)
+	h.ask("DELETE", "/api/v1/session", admin, "")
+
+	reader := h.token(auth.API)
+	page := into[rest.Page[audit.Entry]](t, h.ask("GET", "/api/v1/audit", reader, ""))
+	want := []string{ // newest first
+		"token.created by console", "session.ended by admin", "session.refused by ", "feed.update_requested by admin", "schedule.deleted by admin",
+		"schedule.run by admin", "scan.cancelled by admin", "scan.started by admin", "schedule.edited by admin", "schedule.created by admin",
+		"token.revoked by admin", "token.created by admin", "session.opened by admin", "agent.enrolled by console", "user.created by console",
+	}
+	for i, e := range page.Items {
+		name := e.Actor.Name
+		if e.Actor.Kind == audit.Console {
+			name = audit.Console
+		}
+		if i >= len(want) || e.Action+" by "+name != want[i] {
+			t.Errorf("entry %d is %s by %s", i, e.Action, name)
+		}
+		if wantAddress := e.Actor.Kind != audit.Console; (e.Address == "127.0.0.1") != wantAddress {
+			t.Errorf("%s came from %q", e.Action, e.Address)
+		}
+		for _, state := range []string{string(e.Before), string(e.After)} {
+			if strings.Contains(state, "patrol_") || strings.Contains(state, "argon2") || strings.Contains(state, password) {
+				t.Errorf("%s holds a secret: %s", e.Action, state)
+			}
+		}
+	}
+	if len(page.Items) != len(want) {
+		t.Errorf("%d entries; want %d", len(page.Items), len(want))
+	}
+	edited := into[rest.Page[audit.Entry]](t, h.ask("GET", "/api/v1/audit?"+url.Values{"action": {"schedule.edited"}, "actor": {"admin"}, "subject": {schedule.ID}}.Encode(), reader, ""))
+	if len(edited.Items) != 1 || !strings.Contains(string(edited.Items[0].Before), `"enabled":false`) || !strings.Contains(string(edited.Items[0].After), `"enabled":true`) {
+		t.Errorf("the edit is told as %+v", edited.Items)
+	}
+}
