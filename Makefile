@@ -43,10 +43,12 @@ lint: web/node_modules/.package-lock.json
 	@unformatted=$$($(GO) run $(GOFUMPT) -l cmd internal bench web/*.go) && test -z "$$unformatted" || { echo "run gofumpt -w on:" $$unformatted >&2; exit 1; }
 	cd web && npm run lint
 
-# The API's description, and the UI's types, are made from the routes.
+# The API's description, the UI's types, and the table of who may do what, are made
+# from the routes.
 generate:
 	$(GO) run ./cmd/patrol openapi > web/openapi.json
 	cd web && npm run generate
+	$(GO) test ./internal/console -run TestAccess -update
 
 # IMAGE=DIR is what bench/image.sh has made; DOCS=docs/scanning.md rewrites its tables.
 bench: build

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"patrol/internal/console"
 	"patrol/internal/feed"
@@ -28,6 +29,9 @@ or one that it makes and prints once.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.AdminPassword = s.values.String("admin.password")
+			if err := o.OIDC.Check(); err != nil {
+				return err
+			}
 			proxies, err := auth.ParseProxies(trusted)
 			if err != nil {
 				return err
@@ -49,7 +53,21 @@ or one that it makes and prints once.`,
 	f.StringVar(&o.FeedURL, "feed-url", feed.DefaultURL, "URL or directory, laid out as OSV publishes")
 	f.StringSliceVar(&o.Ecosystems, "ecosystems", []string{feed.AutoEcosystems}, "ecosystems to take from a URL, separated by commas; auto is what the inventory holds; or all")
 	intelligenceFlags(f, &o.Intelligence)
+	oidcFlags(f, &o.OIDC)
 	f.DurationVar(&o.FeedInterval, "feed-interval", time.Hour, "how often the feed is updated")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return cmd
+}
+
+// oidcFlags are the settings of an identity provider.
+func oidcFlags(f *pflag.FlagSet, o *auth.OIDC) {
+	f.StringVar(&o.Issuer, "oidc-issuer", "", "URL of an OpenID Connect provider at which people may sign in")
+	f.StringVar(&o.ClientID, "oidc-client-id", "", "the console's client id there")
+	f.StringVar(&o.ClientSecret, "oidc-client-secret", "", "the client's secret; better given as PATROL_OIDC_CLIENT_SECRET")
+	f.StringVar(&o.RedirectURL, "oidc-redirect-url", "", "URL of /api/v1/session/oidc/callback as browsers reach it; without it, at the address that they ask at")
+	f.StringSliceVar(&o.Scopes, "oidc-scopes", []string{"openid", "profile", "email"}, "scopes to ask for; some providers tell groups only to who asks for groups")
+	f.StringVar(&o.RoleClaim, "oidc-role-claim", "groups", "claim of the ID token that holds a user's groups; a.b is b within a")
+	f.StringVar(&o.Admin, "oidc-admin", "", "group whose members are administrators")
+	f.StringVar(&o.Operator, "oidc-operator", "", "group whose members are operators")
+	f.StringVar(&o.Viewer, "oidc-viewer", "", "group whose members are viewers, or * for everybody; who is in no group is refused")
 }

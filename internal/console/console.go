@@ -55,7 +55,9 @@ type Options struct {
 	AdminPassword string
 	// TrustedProxies are the networks of proxies that say whom they ask for.
 	TrustedProxies auth.Proxies
-	Version        string
+	// OIDC is the identity provider, if there is one.
+	OIDC    auth.OIDC
+	Version string
 	// Out is where a person reads what they need once: address, password,
 	// fingerprint.
 	Out io.Writer
@@ -95,6 +97,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	now := time.Now
 	signals := lease.NewSignals()
 	c.auth, c.audit = auth.NewService(c.db, now), audit.NewLog(c.db)
+	c.auth.UseOIDC(o.OIDC)
 	c.fleet = fleet.NewService(c.db, c.auth, signals, now)
 	c.findings = finding.NewService(c.db, c.fleet, now)
 	c.feed = feed.NewService(c.store, c.db, feed.Settings{

@@ -91,7 +91,8 @@ func (c *Console) mount(secure bool) (http.Handler, []string) {
 // open tells which paths need no token.
 func open(p string) bool {
 	switch p {
-	case "/api/v1/session", "/api/v1/session/invitation", "/api/v1/openapi.json", "/api/docs":
+	case "/api/v1/session", "/api/v1/session/methods", "/api/v1/session/invitation", "/api/v1/session/oidc", "/api/v1/session/oidc/callback",
+		"/api/v1/openapi.json", "/api/docs":
 		return true
 	default:
 		return strings.HasPrefix(p, "/api/docs/")

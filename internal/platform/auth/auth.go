@@ -40,9 +40,10 @@ const hashers = 4
 
 // Service identifies callers and issues credentials.
 type Service struct {
-	db      *db.DB
-	now     func() time.Time
-	hashing chan struct{} // holds a token for each hash under way
+	db       *db.DB
+	now      func() time.Time
+	hashing  chan struct{} // holds a token for each hash under way
+	provider *provider     // nil if there is none
 
 	mu    sync.Mutex
 	noted map[string]time.Time // token id → when its use was last written down

@@ -42,9 +42,15 @@ func shown(r *http.Request) string {
 	return ""
 }
 
-func cookie(token string, expires time.Time, secure bool) http.Cookie {
+// cookie keeps a secret in a browser for so long; zero takes it away. It says how
+// long and not until when: the browser's clock may be wrong.
+func cookie(token string, length time.Duration, secure bool) http.Cookie {
+	age := int(length / time.Second)
+	if age == 0 {
+		age = -1 // Max-Age=0, to net/http
+	}
 	return http.Cookie{
-		Name: cookieName, Value: token, Path: "/", Expires: expires,
+		Name: cookieName, Value: token, Path: "/", MaxAge: age,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure,
 	}
 }

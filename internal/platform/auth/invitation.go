@@ -36,8 +36,8 @@ type Invitation struct {
 
 // Invite makes an account that waits for its user to choose a password.
 func (s *Service) Invite(ctx context.Context, n NewUser) (out Invitation, err error) {
-	if n.Username != strings.TrimSpace(n.Username) || strings.ContainsFunc(n.Username, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return out, problem.Invalid("username", "begins or ends with a space, or has characters that cannot be seen")
+	if err := checkUsername(n.Username); err != nil {
+		return out, err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		u := User{db.NewID(), n.Username, n.Role}
@@ -48,6 +48,17 @@ func (s *Service) Invite(ctx context.Context, n NewUser) (out Invitation, err er
 		return err
 	})
 	return out, err
+}
+
+// checkUsername refuses a name that could look like another's.
+func checkUsername(name string) error {
+	if name != strings.TrimSpace(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return problem.Invalid("username", "begins or ends with a space, or has characters that cannot be seen")
+	}
+	if len(name) > 200 {
+		return problem.Invalid("username", "has more than 200 bytes")
+	}
+	return nil
 }
 
 // InviteAgain gives a user who has lost the invitation, or the password, a new
@@ -99,8 +110,7 @@ func (s *Service) Accept(ctx context.Context, token, password string) (user User
 		if err := setPassword(ctx, tx, user.ID, hash, ""); err != nil {
 			return err
 		}
-		self := access.With(ctx, access.Principal{Kind: "user", ID: user.ID, Name: user.Username, Role: user.Role})
-		if err := audit.Record(self, tx, s.now(), "user.password_set", user.subject(), nil, nil); err != nil {
+		if err := audit.Record(asUser(ctx, user), tx, s.now(), "user.password_set", user.subject(), nil, nil); err != nil {
 			return err
 		}
 		issued, err = s.open(ctx, tx, user)

@@ -47,6 +47,7 @@ type whoAmI struct {
 // travel over TLS only.
 func (s *Service) Routes(api huma.API, secure bool) {
 	s.sessionRoutes(api, secure)
+	s.oidcRoutes(api, secure)
 	s.userRoutes(api)
 	s.tokenRoutes(api)
 }
@@ -71,7 +72,7 @@ func (s *Service) sessionRoutes(api huma.API, secure bool) {
 			return nil, err
 		}
 		return &sessionOutput{
-			SetCookie: cookie(issued.Token, issued.ExpiresAt, secure),
+			SetCookie: cookie(issued.Token, sessionLength, secure),
 			Body:      session{issued.Token, issued.ExpiresAt, user},
 		}, nil
 	}
@@ -101,7 +102,7 @@ func (s *Service) sessionRoutes(api huma.API, secure bool) {
 			}
 			return &struct {
 				SetCookie http.Cookie `header:"Set-Cookie"`
-			}{cookie("", time.Unix(1, 0), secure)}, nil
+			}{cookie("", 0, secure)}, nil
 		})
 	change := route("change-password", http.MethodPut, "session/password", "Change your password; other sessions of yours end")
 	change.DefaultStatus = http.StatusNoContent

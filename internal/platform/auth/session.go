@@ -91,8 +91,7 @@ func (s *Service) open(ctx context.Context, tx *db.Tx, user User) (Issued, error
 	if err != nil {
 		return Issued{}, err
 	}
-	ctx = access.With(ctx, access.Principal{Kind: "user", ID: user.ID, Name: user.Username, Role: user.Role})
-	return issued, audit.Record(ctx, tx, now, "session.opened", user.subject(), nil, nil)
+	return issued, audit.Record(asUser(ctx, user), tx, now, "session.opened", user.subject(), nil, nil)
 }
 
 // SignOut ends the session of whoever asks.

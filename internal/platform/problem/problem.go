@@ -13,12 +13,13 @@ type Kind int
 
 // The kinds of problem.
 const (
-	KindInvalid  Kind = 422 // a value cannot be accepted
-	KindNotFound Kind = 404
-	KindConflict Kind = 409 // not in the present state
-	KindTooLarge Kind = 413
-	KindUnknown  Kind = 401 // who is asking is not known
-	KindTooSoon  Kind = 429 // it was tried too often; see Error.After
+	KindInvalid   Kind = 422 // a value cannot be accepted
+	KindNotFound  Kind = 404
+	KindConflict  Kind = 409 // not in the present state
+	KindTooLarge  Kind = 413
+	KindUnknown   Kind = 401 // who is asking is not known
+	KindForbidden Kind = 403 // who is asking is known, and may not
+	KindTooSoon   Kind = 429 // it was tried too often; see Error.After
 )
 
 // Error is a problem of the caller's making.
@@ -62,6 +63,11 @@ func TooLarge(format string, args ...any) error {
 // Unknown says that the caller could not be identified.
 func Unknown(format string, args ...any) error {
 	return &Error{Kind: KindUnknown, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Forbidden says why a caller who is known may not.
+func Forbidden(format string, args ...any) error {
+	return &Error{Kind: KindForbidden, Detail: fmt.Sprintf(format, args...)}
 }
 
 // TooSoon says that something was tried too often, and when it may be tried again.
