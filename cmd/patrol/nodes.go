@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -50,11 +51,20 @@ type filter struct{ name, usage string }
 
 // listCommand lists a resource of the API.
 func listCommand[T any](r *remote, resource, short string, filters []filter, columns []column[T]) *cobra.Command {
+	return listThrough(func(context.Context) (*client.Client, error) { return r.client() }, resource, short, filters, columns)
+}
+
+// listAs lists a resource for administrators.
+func listAs[T any](a *admin, resource, short string, filters []filter, columns []column[T]) *cobra.Command {
+	return listThrough(a.client, resource, short, filters, columns)
+}
+
+func listThrough[T any](ask func(context.Context) (*client.Client, error), resource, short string, filters []filter, columns []column[T]) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "list", Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.client()
+			c, err := ask(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -47,7 +47,8 @@ Every flag is also a variable and a key of the file that --config names:
 	cmd.AddCommand(
 		consoleCommand(s), agentCommand(), quickstartCommand(),
 		scanCommand(), feedCommand(),
-		nodesCommand(), scansCommand(), findingsCommand(), schedulesCommand(), tokensCommand(),
+		nodesCommand(), scansCommand(), findingsCommand(), schedulesCommand(),
+		usersCommand(), tokensCommand(), auditCommand(),
 		openAPICommand(), versionCommand(),
 	)
 	return cmd

@@ -1,43 +1,87 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"patrol/internal/client"
+	"patrol/internal/platform/auth"
 )
 
+// admin are the flags of commands for administrators. The first of them has no
+// token yet.
+type admin struct {
+	remote
+	username string
+}
+
+func (a *admin) flags(cmd *cobra.Command) {
+	a.remote.flags(cmd)
+	cmd.PersistentFlags().StringVar(&a.username, "username", "admin", "who signs in, where there is no token")
+	cmd.Long = cmd.Short + `.
+
+Without --token they sign in as --username with the password in
+PATROL_ADMIN_PASSWORD.`
+}
+
+func (a *admin) client(ctx context.Context) (*client.Client, error) {
+	c, err := a.remote.client()
+	if err != nil {
+		return nil, err
+	}
+	if password := os.Getenv("PATROL_ADMIN_PASSWORD"); c.Token == "" && password != "" {
+		err = c.SignIn(ctx, a.username, password)
+	}
+	return c, err
+}
+
+// do makes one call as an administrator.
+func (a *admin) do(ctx context.Context, method, path string, in, out any) error {
+	c, err := a.client(ctx)
+	if err != nil {
+		return err
+	}
+	return c.Do(ctx, method, path, in, out)
+}
+
 func tokensCommand() *cobra.Command {
-	var r remote
+	var a admin
 	cmd := &cobra.Command{Use: "tokens", Short: "Tokens for agents, scripts and pipelines"}
-	r.flags(cmd)
-	var kind, name, username string
+	a.flags(cmd)
+	var token auth.NewToken
 	create := &cobra.Command{
 		Use: "create", Short: "Create a token and print it; it is not shown again", Args: cobra.NoArgs,
-		Long: `Create a token and print it; it is not shown again. Without --token it signs in as
---username with the password in PATROL_ADMIN_PASSWORD.`,
-		Example: "  PATROL_ADMIN_PASSWORD=… patrol tokens create --kind enrolment --name web-servers",
+		Example: "  PATROL_ADMIN_PASSWORD=… patrol tokens create --kind enrolment --name web-servers --expires-in 30",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.client()
-			if err != nil {
+			var issued auth.Issued
+			if err := a.do(cmd.Context(), http.MethodPost, "tokens", token, &issued); err != nil {
 				return err
 			}
-			if password := os.Getenv("PATROL_ADMIN_PASSWORD"); c.Token == "" && password != "" {
-				if err := c.SignIn(cmd.Context(), username, password); err != nil {
-					return err
-				}
-			}
-			issued, err := c.CreateToken(cmd.Context(), kind, name)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), issued.Token)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), issued.Token)
 			return err
 		},
 	}
-	create.Flags().StringVar(&kind, "kind", "api", "enrolment, api or ci")
-	create.Flags().StringVar(&name, "name", "command line", "what it is for")
-	create.Flags().StringVar(&username, "username", "admin", "who signs in, where there is no token")
-	cmd.AddCommand(create)
+	create.Flags().StringVar(&token.Kind, "kind", "api", "enrolment, api or ci")
+	create.Flags().StringVar(&token.Name, "name", "command line", "what it is for")
+	create.Flags().StringVar((*string)(&token.Role), "role", "", "viewer, operator or admin; without one an api token is an administrator's, and a ci token reads")
+	create.Flags().IntVar(&token.ExpiresIn, "expires-in", 0, "days until it ends; 0 for never")
+	revoke := &cobra.Command{
+		Use: "revoke ID", Short: "End a token at once", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.do(cmd.Context(), http.MethodDelete, "tokens/"+args[0], nil, nil)
+		},
+	}
+	cmd.AddCommand(create, revoke, listAs(&a, "tokens", "List tokens, without their secrets", nil, []column[auth.Token]{
+		{"ID", func(t auth.Token) string { return t.ID }},
+		{"KIND", func(t auth.Token) string { return t.Kind }},
+		{"NAME", func(t auth.Token) string { return t.Name }},
+		{"ROLE", func(t auth.Token) string { return orDash(string(t.Role)) }},
+		{"EXPIRES", func(t auth.Token) string { return moment(t.ExpiresAt) }},
+		{"LAST USED", func(t auth.Token) string { return moment(t.LastUsedAt) }},
+	}))
 	return cmd
 }
