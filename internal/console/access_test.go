@@ -33,30 +33,40 @@ type caller struct {
 	name  string
 	role  access.Role
 	token string
+	// scoped is true for who is in a team.
+	scoped bool
 }
 
 // callers are one of each kind.
 func (h house) callers() []caller {
 	all := []caller{{name: "nobody"}}
 	for _, role := range []access.Role{access.Viewer, access.Operator, access.Admin} {
-		all = append(all, caller{string(role), role, h.user(role)})
+		all = append(all, caller{name: string(role), role: role, token: h.user(role, "")})
 	}
+	all = append(all, caller{name: "operator in a team", role: access.Operator, token: h.user(access.Operator, "true"), scoped: true})
 	for _, kind := range []string{auth.CI, auth.API, auth.Enrolment, auth.Agent} {
 		token := h.token(kind)
 		p, _, err := h.auth.Identify(h.t.Context(), token)
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		all = append(all, caller{kind, p.Role, token})
+		all = append(all, caller{name: kind, role: p.Role, token: token})
 	}
 	return all
 }
 
-// user returns a session of a new user.
-func (h house) user(role access.Role) string {
+// user returns a session of a new user, in a team of that selector if there is one.
+func (h house) user(role access.Role, selector string) string {
 	h.t.Helper()
 	ctx := h.t.Context()
-	invited, err := h.auth.Invite(ctx, auth.NewUser{Username: "a " + string(role), Role: role})
+	var team auth.Team
+	if selector != "" {
+		var err error
+		if team, err = h.auth.CreateTeam(ctx, auth.NewTeam{Name: selector, Selector: selector}); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	invited, err := h.auth.Invite(ctx, auth.NewUser{Username: string(role) + " " + selector + ".", Role: role, Team: team.ID})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -72,13 +82,13 @@ func (h house) user(role access.Role) string {
 func TestAccess(t *testing.T) {
 	h := openHouse(t, publish(t))
 	h.update()
-	stated := map[string]access.Role{}
+	stated, scoped := map[string]access.Role{}, map[string]bool{}
 	operations(h, func(route string, op *huma.Operation) {
 		role, ok := rest.RoleOf(op)
 		if !ok {
 			t.Errorf("%s states no role", route)
 		}
-		stated[route] = role
+		stated[route], scoped[route] = role, rest.IsScoped(op)
 	})
 	callers := h.callers()
 	names := make([]string, len(callers))
@@ -96,7 +106,7 @@ func TestAccess(t *testing.T) {
 			if described && role == access.Public {
 				allowed = status != http.StatusForbidden // 401 is the answer to a wrong password
 			}
-			if described && allowed != (role == access.Public || c.role.Includes(role)) {
+			if described && allowed != (role == access.Public || c.role.Includes(role) && (scoped[route] || !c.scoped)) {
 				t.Errorf("%s, which needs the role %s, answers %d to %s", route, role, status, c.name)
 			}
 			if !allowed && (status == http.StatusUnauthorized) != (c.token == "") {

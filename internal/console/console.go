@@ -23,6 +23,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
+	"patrol/internal/policy"
 	"patrol/internal/scan"
 	"patrol/internal/schedule"
 )
@@ -98,6 +99,10 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	signals := lease.NewSignals()
 	c.auth, c.audit = auth.NewService(c.db, now), audit.NewLog(c.db)
 	c.auth.UseOIDC(o.OIDC)
+	c.auth.CheckSelectors(func(expression string) error {
+		_, err := policy.Compile(expression)
+		return err
+	})
 	c.fleet = fleet.NewService(c.db, c.auth, signals, now)
 	c.findings = finding.NewService(c.db, c.fleet, now)
 	c.feed = feed.NewService(c.store, c.db, feed.Settings{

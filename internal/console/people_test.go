@@ -6,10 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"patrol/internal/platform/access"
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/rest"
+	"patrol/internal/sbom"
+	"patrol/internal/wire"
 )
 
 type opened struct {
@@ -116,4 +120,68 @@ func TestAuditTellsOfEveryChange(t *testing.T) {
 	if len(edited.Items) != 1 || !strings.Contains(string(edited.Items[0].Before), `"enabled":false`) || !strings.Contains(string(edited.Items[0].After), `"enabled":true`) {
 		t.Errorf("the edit is told as %+v", edited.Items)
 	}
+}
+
+// Members of a team see its nodes and what is on them, and nothing of the others.
+// Every route that they may call is asked for here.
+func TestMembersOfATeam(t *testing.T) {
+	h := openHouse(t, publish(t))
+	h.update()
+	h.install() // on web-1
+	admin := h.token(auth.API)
+	inside := into[rest.Page[struct{ ID string }]](t, h.ask("GET", "/api/v1/nodes", admin, "")).Items[0].ID
+	out, err := h.fleet.Register(t.Context(), wire.RegisterRequest{Key: "key of another agent", Facts: wire.Facts{Protocol: wire.Version, Name: "db-1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outside := out.Node
+	scans := into[rest.Page[struct {
+		ID   string
+		Node struct{ ID string }
+	}]](t, h.ask("POST", "/api/v1/scans", admin, `{"nodes":["`+inside+`","`+outside+`"]}`)).Items
+	member := h.user(access.Operator, `node.name == "web-1"`)
+
+	asked := map[string]bool{}
+	ask := func(method, route, path, body string) answer {
+		t.Helper()
+		asked[method+" "+route] = true
+		return h.ask(method, path, member, body)
+	}
+	for _, list := range []string{"/api/v1/nodes", "/api/v1/scans", "/api/v1/findings", "/api/v1/occurrences"} {
+		got := ask("GET", list, list, "")
+		shown := list == "/api/v1/nodes" || list == "/api/v1/scans"
+		if got.StatusCode != http.StatusOK || strings.Contains(got.body, outside) || strings.Contains(got.body, inside) != shown {
+			t.Errorf("%s answers %d: %s", list, got.StatusCode, got.body)
+		}
+	}
+	for _, s := range scans {
+		path := "/api/v1/scans/" + s.ID
+		if s.Node.ID == inside {
+			into[struct{}](t, ask("GET", "/api/v1/scans/{id}", path, ""))
+			into[struct{}](t, ask("POST", "/api/v1/scans/{id}/cancel", path+"/cancel", ""))
+			continue
+		}
+		wantProblem(t, ask("GET", "/api/v1/scans/{id}", path, ""), http.StatusNotFound)
+		wantProblem(t, ask("POST", "/api/v1/scans/{id}/cancel", path+"/cancel", ""), http.StatusNotFound)
+		wantProblem(t, ask("GET", "/api/v1/findings", "/api/v1/findings?scan="+s.ID, ""), http.StatusNotFound)
+	}
+	into[struct{}](t, ask("GET", "/api/v1/nodes/{id}", "/api/v1/nodes/"+inside, ""))
+	wantProblem(t, ask("GET", "/api/v1/nodes/{id}", "/api/v1/nodes/"+outside, ""), http.StatusNotFound)
+	wantProblem(t, ask("GET", "/api/v1/findings", "/api/v1/findings?node="+outside, ""), http.StatusNotFound)
+	wantProblem(t, ask("POST", "/api/v1/scans", "/api/v1/scans", `{"nodes":["`+outside+`"]}`), http.StatusUnprocessableEntity)
+	if got := ask("POST", "/api/v1/scans", "/api/v1/scans", `{"selector":"true"}`); strings.Contains(got.body, outside) || !strings.Contains(got.body, inside) {
+		t.Errorf("a selector starts %s", got.body)
+	}
+	digest := sbom.Digest(h.document())
+	into[struct{}](t, ask("GET", "/api/v1/sboms/{id}", "/api/v1/sboms/"+digest, ""))
+	stranger := h.user(access.Viewer, `node.name == "db-1"`)
+	wantProblem(t, h.ask("GET", "/api/v1/sboms/"+digest, stranger, ""), http.StatusNotFound)
+	into[struct{}](t, ask("GET", "/api/v1/feed", "/api/v1/feed", ""))
+	wantProblem(t, h.ask("GET", "/api/v1/schedules", member, ""), http.StatusForbidden)
+	asked["PUT /api/v1/session/password"] = true // is about nobody's nodes
+	operations(h, func(route string, op *huma.Operation) {
+		if rest.IsScoped(op) && !asked[route] {
+			t.Errorf("members of a team may call %s, and this test does not", route)
+		}
+	})
 }

@@ -90,14 +90,21 @@ func (h house) register() wire.RegisterResponse {
 	return out
 }
 
-// install gives the fleet a node with a package of Debian.
-func (h house) install() {
+// document is what install installs.
+func (h house) document() []byte {
 	h.t.Helper()
-	ctx := h.t.Context()
 	encoded, err := (&sbom.Document{Components: []sbom.Component{{Ecosystem: "Debian:12", Name: "gzip", Version: "1.12-1"}}}).Encode()
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	return encoded
+}
+
+// install gives the fleet a node with a package of Debian.
+func (h house) install() {
+	h.t.Helper()
+	ctx := h.t.Context()
+	encoded := h.document()
 	digest := sbom.Digest(encoded)
 	if err := h.fleet.Put(ctx, digest, encoded); err != nil {
 		h.t.Fatal(err)

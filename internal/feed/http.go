@@ -14,9 +14,9 @@ import (
 
 // Routes adds what people and scripts ask of the feed.
 func (s *Service) Routes(api huma.API) {
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "get-feed", Method: http.MethodGet, Path: "/api/v1/feed", Summary: "What is known, and how old it is", Tags: []string{"feed"},
-	}, func(ctx context.Context, _ *struct{}) (*rest.Body[Overview], error) {
+	}), func(ctx context.Context, _ *struct{}) (*rest.Body[Overview], error) {
 		return rest.JSON(s.Overview(ctx))
 	})
 	rest.Handle(api, access.Operator, huma.Operation{

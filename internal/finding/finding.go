@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"patrol/internal/fleet"
 	"patrol/internal/match"
 	"patrol/internal/platform/db"
 	"patrol/internal/risk"
@@ -103,6 +104,8 @@ func list(items []string) []string {
 // told there and nowhere else.
 type Documents interface {
 	Document(ctx context.Context, digest string) (*sbom.Document, error)
+	// Scope returns the nodes that the caller may see.
+	Scope(ctx context.Context) (fleet.Scope, error)
 }
 
 // Service matches inventories and keeps occurrences.

@@ -12,18 +12,18 @@ import (
 
 // Routes adds what people and scripts ask of findings.
 func (s *Service) Routes(api huma.API) {
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "list-findings", Method: http.MethodGet, Path: "/api/v1/findings", Summary: "List findings, worst first", Tags: []string{"findings"},
-	}, func(ctx context.Context, in *struct {
+	}), func(ctx context.Context, in *struct {
 		Query
 		rest.Paging
 	},
 	) (*rest.Body[rest.Page[Finding]], error) {
 		return rest.JSON(s.List(ctx, in.Query, in.Paging))
 	})
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "list-occurrences", Method: http.MethodGet, Path: "/api/v1/occurrences", Summary: "List occurrences, newest first", Tags: []string{"occurrences"},
-	}, func(ctx context.Context, in *struct {
+	}), func(ctx context.Context, in *struct {
 		OccurrenceQuery
 		rest.Paging
 	},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"patrol/internal/fleet"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/problem"
 	"patrol/internal/platform/rest"
@@ -41,7 +42,11 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[F
 	if err := p.Decode(&after); err != nil {
 		return rest.Page[Finding]{}, err
 	}
-	if err := s.exists(ctx, q); err != nil {
+	scope, err := s.documents.Scope(ctx)
+	if err != nil {
+		return rest.Page[Finding]{}, err
+	}
+	if err := s.exists(ctx, q, scope); err != nil {
 		return rest.Page[Finding]{}, err
 	}
 	// A finding that several documents hold is shown once, with the locations of
@@ -51,7 +56,7 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[F
 		FROM (
 			SELECT r.finding_id, min(b.digest) AS digest
 			FROM scan AS s JOIN result_finding AS r ON r.result_id = s.result_id JOIN sbom AS b ON b.id = s.sbom_id
-			WHERE s.state = 'complete' AND (CASE WHEN $1 <> '' THEN s.id = $1
+			WHERE s.state = 'complete' AND ($9 = 'null' OR s.node_id IN (SELECT value->>0 FROM json_each($9))) AND (CASE WHEN $1 <> '' THEN s.id = $1
 				ELSE ($2 = '' OR s.node_id = $2) AND s.id = (SELECT max(id) FROM scan WHERE node_id = s.node_id AND state = 'complete') END)
 			GROUP BY r.finding_id
 		) AS found
@@ -61,7 +66,7 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[F
 		WHERE ($3 = '' OR f.severity = $3) AND ($4 = '' OR v.name = $4)
 		  AND (f.rank < $5 OR (f.rank = $5 AND (v.name, f.id) > ($6, CAST($7 AS BIGINT))))
 		ORDER BY f.rank DESC, v.name, f.id LIMIT $8`,
-		q.Scan, q.Node, q.Severity, q.Vulnerability, after.Rank, after.Name, after.ID, p.Limit+1)
+		q.Scan, q.Node, q.Severity, q.Vulnerability, after.Rank, after.Name, after.ID, p.Limit+1, scope.Column)
 	items, err := db.All(rows, err, readListed)
 	if err != nil {
 		return rest.Page[Finding]{}, fmt.Errorf("list findings: %w", err)
@@ -119,16 +124,18 @@ func locations(doc *sbom.Document, key sbom.Key) []string {
 
 // exists refuses the id of a scan or node that is not there: an empty list would
 // read as clean.
-func (s *Service) exists(ctx context.Context, q Query) error {
+func (s *Service) exists(ctx context.Context, q Query, scope fleet.Scope) error {
 	for noun, id := range map[string]string{"scan": q.Scan, "node": q.Node} {
 		if id == "" {
 			continue
 		}
-		var known bool
-		if err := s.db.Read().QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+noun+` WHERE id = $1)`, id).Scan(&known); err != nil {
+		column := map[string]string{"scan": "node_id", "node": "id"}[noun]
+		var node string
+		err := s.db.Read().QueryRowContext(ctx, `SELECT COALESCE(max(`+column+`), '') FROM `+noun+` WHERE id = $1`, id).Scan(&node)
+		if err != nil {
 			return fmt.Errorf("find %s %s: %w", noun, id, err)
 		}
-		if !known {
+		if node == "" || !scope.Has(node) {
 			return problem.NotFound(noun, id)
 		}
 	}

@@ -112,12 +112,17 @@ func (s *Service) Occurrences(ctx context.Context, q OccurrenceQuery, p rest.Pag
 	if err := p.Decode(&before); err != nil {
 		return rest.Page[Occurrence]{}, err
 	}
+	scope, err := s.documents.Scope(ctx)
+	if err != nil {
+		return rest.Page[Occurrence]{}, err
+	}
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT o.id, o.node_id, n.name, n.kind, v.name, o.severity, o.ecosystem, o.package,
 			o.opened_at, o.opened_because, o.resolved_at, COALESCE(o.resolved_because, '')
 		FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id JOIN node AS n ON n.id = o.node_id
 		WHERE o.id < $1 AND ($2 = '' OR o.node_id = $2) AND ($3 = '' OR v.name = $3)
 		  AND ($4 = 'all' OR ($4 = 'open') = (o.resolved_at IS NULL))
-		ORDER BY o.id DESC LIMIT $5`, before, q.Node, q.Vulnerability, q.State, p.Limit+1)
+		  AND ($6 = 'null' OR o.node_id IN (SELECT value->>0 FROM json_each($6)))
+		ORDER BY o.id DESC LIMIT $5`, before, q.Node, q.Vulnerability, q.State, p.Limit+1, scope.Column)
 	items, err := db.All(rows, err, func(scan db.Scan) (o Occurrence, err error) {
 		return o, scan(&o.ID, &o.Node.ID, &o.Node.Name, &o.Node.Kind, &o.Vulnerability, &o.Severity, &o.Ecosystem, &o.Package,
 			db.Time{Time: &o.OpenedAt}, &o.OpenedBecause, db.Time{Time: &o.ResolvedAt}, &o.ResolvedBecause)

@@ -7,6 +7,7 @@ package fleet
 
 import (
 	"embed"
+	"sync"
 	"time"
 
 	"patrol/internal/match"
@@ -91,11 +92,14 @@ type Service struct {
 	auth    *auth.Service
 	signals *lease.Signals
 	now     func() time.Time
+
+	mu     sync.Mutex
+	scopes map[string]Scope // selector → the nodes that it meant lately
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, a *auth.Service, signals *lease.Signals, now func() time.Time) *Service {
-	return &Service{db: d, auth: a, signals: signals, now: now}
+	return &Service{db: d, auth: a, signals: signals, now: now, scopes: make(map[string]Scope)}
 }
 
 // CommandTopic is the signal that the agent of a node has something to claim.

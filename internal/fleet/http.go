@@ -19,24 +19,24 @@ import (
 
 // Routes adds what people and scripts ask of nodes.
 func (s *Service) Routes(api huma.API) {
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "list-nodes", Method: http.MethodGet, Path: "/api/v1/nodes", Summary: "List nodes", Tags: []string{"nodes"},
-	}, func(ctx context.Context, in *struct {
+	}), func(ctx context.Context, in *struct {
 		Query
 		rest.Paging
 	},
 	) (*rest.Body[rest.Page[Node]], error) {
 		return rest.JSON(s.List(ctx, in.Query, in.Paging))
 	})
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "get-node", Method: http.MethodGet, Path: "/api/v1/nodes/{id}", Summary: "Get a node", Tags: []string{"nodes"},
-	}, func(ctx context.Context, in *rest.ID) (*rest.Body[Node], error) {
+	}), func(ctx context.Context, in *rest.ID) (*rest.Body[Node], error) {
 		return rest.JSON(s.Get(ctx, in.ID))
 	})
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "get-sbom", Method: http.MethodGet, Path: "/api/v1/sboms/{id}", Summary: "Get an SBOM by its document digest", Tags: []string{"sboms"},
-	}, func(ctx context.Context, in *rest.ID) (*rest.Body[*sbom.Document], error) {
-		return rest.JSON(s.Document(ctx, in.ID))
+	}), func(ctx context.Context, in *rest.ID) (*rest.Body[*sbom.Document], error) {
+		return rest.JSON(s.seenDocument(ctx, in.ID))
 	})
 }
 

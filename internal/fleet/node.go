@@ -117,11 +117,16 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[N
 	if err := p.Decode(&after); err != nil {
 		return rest.Page[Node]{}, err
 	}
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return rest.Page[Node]{}, err
+	}
 	alive := s.now().Add(-3 * HeartbeatInterval).UnixMicro()
 	rows, err := s.db.Read().QueryContext(ctx, selectNodes+`
 		WHERE n.id > $1 AND ($2 = '' OR n.kind = $2)
 		  AND ($3 = '' OR (CASE WHEN n.last_seen >= $4 THEN 'active' ELSE 'inactive' END) = $3)
-		ORDER BY n.id LIMIT $5`, after, q.Kind, q.State, alive, p.Limit+1)
+		  AND ($6 = 'null' OR n.id IN (SELECT value->>0 FROM json_each($6)))
+		ORDER BY n.id LIMIT $5`, after, q.Kind, q.State, alive, p.Limit+1, scope.Column)
 	items, err := db.All(rows, err, s.readNode)
 	if err != nil {
 		return rest.Page[Node]{}, fmt.Errorf("list nodes: %w", err)
@@ -131,6 +136,13 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[N
 
 // Get returns one node.
 func (s *Service) Get(ctx context.Context, id string) (Node, error) {
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return Node{}, err
+	}
+	if !scope.Has(id) {
+		return Node{}, problem.NotFound("node", id)
+	}
 	node, err := db.One(s.db.Read().QueryRowContext(ctx, selectNodes+` WHERE n.id = $1`, id), s.readNode)
 	if err == db.ErrNotFound {
 		return node, problem.NotFound("node", id)

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -27,18 +28,18 @@ type Started struct {
 
 // Routes adds what people and scripts ask of scans.
 func (s *Service) Routes(api huma.API, selected Selector) {
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "list-scans", Method: http.MethodGet, Path: "/api/v1/scans", Summary: "List scans, newest first", Tags: []string{"scans"},
-	}, func(ctx context.Context, in *struct {
+	}), func(ctx context.Context, in *struct {
 		Query
 		rest.Paging
 	},
 	) (*rest.Body[rest.Page[Scan]], error) {
 		return rest.JSON(s.List(ctx, in.Query, in.Paging))
 	})
-	rest.Handle(api, access.Operator, huma.Operation{
+	rest.Handle(api, access.Operator, rest.Scoped(huma.Operation{
 		OperationID: "start-scans", Method: http.MethodPost, Path: "/api/v1/scans", Summary: "Scan nodes now", Tags: []string{"scans"}, DefaultStatus: http.StatusCreated,
-	}, func(ctx context.Context, in *rest.Body[StartRequest]) (*rest.Body[Started], error) {
+	}), func(ctx context.Context, in *rest.Body[StartRequest]) (*rest.Body[Started], error) {
 		nodes := in.Body.Nodes
 		switch {
 		case (len(nodes) > 0) == (in.Body.Selector != ""):
@@ -48,18 +49,23 @@ func (s *Service) Routes(api huma.API, selected Selector) {
 			if nodes, err = selected(ctx, in.Body.Selector); err != nil {
 				return nil, err
 			}
+			scope, err := s.fleet.Scope(ctx)
+			if err != nil {
+				return nil, err
+			}
+			nodes = slices.DeleteFunc(nodes, func(node string) bool { return !scope.Has(node) })
 		}
 		scans, err := s.StartOnDemand(ctx, nodes)
 		return rest.JSON(Started{scans}, err)
 	})
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "get-scan", Method: http.MethodGet, Path: "/api/v1/scans/{id}", Summary: "Get a scan", Tags: []string{"scans"},
-	}, func(ctx context.Context, in *rest.ID) (*rest.Body[Scan], error) {
+	}), func(ctx context.Context, in *rest.ID) (*rest.Body[Scan], error) {
 		return rest.JSON(s.Get(ctx, in.ID))
 	})
-	rest.Handle(api, access.Operator, huma.Operation{
+	rest.Handle(api, access.Operator, rest.Scoped(huma.Operation{
 		OperationID: "cancel-scan", Method: http.MethodPost, Path: "/api/v1/scans/{id}/cancel", Summary: "Cancel a scan", Tags: []string{"scans"},
-	}, func(ctx context.Context, in *rest.ID) (*rest.Body[Scan], error) {
+	}), func(ctx context.Context, in *rest.ID) (*rest.Body[Scan], error) {
 		return rest.JSON(s.Cancel(ctx, in.ID))
 	})
 }

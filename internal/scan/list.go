@@ -25,9 +25,14 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[S
 	if err := p.Decode(&before); err != nil {
 		return rest.Page[Scan]{}, err
 	}
+	scope, err := s.fleet.Scope(ctx)
+	if err != nil {
+		return rest.Page[Scan]{}, err
+	}
 	rows, err := s.db.Read().QueryContext(ctx, selectScans+`
 		WHERE s.id < $1 AND ($2 = '' OR s.node_id = $2) AND ($3 = '' OR s.state = $3) AND ($4 = '' OR s.run_id = $4)
-		ORDER BY s.id DESC LIMIT $5`, before, q.Node, q.State, q.Run, p.Limit+1)
+		  AND ($6 = 'null' OR s.node_id IN (SELECT value->>0 FROM json_each($6)))
+		ORDER BY s.id DESC LIMIT $5`, before, q.Node, q.State, q.Run, p.Limit+1, scope.Column)
 	items, err := db.All(rows, err, s.read)
 	if err != nil {
 		return rest.Page[Scan]{}, fmt.Errorf("list scans: %w", err)
@@ -37,9 +42,13 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[S
 
 // Get returns one scan.
 func (s *Service) Get(ctx context.Context, id string) (Scan, error) {
+	scope, err := s.fleet.Scope(ctx)
+	if err != nil {
+		return Scan{}, err
+	}
 	scan, err := db.One(s.db.Read().QueryRowContext(ctx, selectScans+` WHERE s.id = $1`, id), s.read)
-	if errors.Is(err, db.ErrNotFound) {
-		return scan, problem.NotFound("scan", id)
+	if errors.Is(err, db.ErrNotFound) || err == nil && !scope.Has(scan.Node.ID) {
+		return Scan{}, problem.NotFound("scan", id)
 	}
 	return scan, err
 }

@@ -102,6 +102,7 @@ type Fleet interface {
 	Lookup(ctx context.Context, digest string) (fleet.SBOM, bool, error)
 	Installed(ctx context.Context, tx *db.Tx, node string, b fleet.SBOM) error
 	Document(ctx context.Context, digest string) (*sbom.Document, error)
+	Scope(ctx context.Context) (fleet.Scope, error)
 }
 
 // Findings is what scans need of findings.

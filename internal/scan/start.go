@@ -48,12 +48,16 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, node string, cause Cause
 
 // StartOnDemand scans the nodes, all or none of which exist.
 func (s *Service) StartOnDemand(ctx context.Context, nodes []string) ([]Scan, error) {
+	scope, err := s.fleet.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
 	ids := make([]string, len(nodes))
-	err := s.db.Write(ctx, func(tx *db.Tx) error {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		for i, node := range nodes {
 			var name string
 			err := tx.QueryRowContext(ctx, `SELECT name FROM node WHERE id = $1`, node).Scan(&name)
-			if errors.Is(err, sql.ErrNoRows) {
+			if errors.Is(err, sql.ErrNoRows) || err == nil && !scope.Has(node) {
 				return problem.Invalid("nodes", "there is no node %q", node)
 			}
 			if err != nil {
@@ -82,6 +86,9 @@ func (s *Service) StartOnDemand(ctx context.Context, nodes []string) ([]Scan, er
 // Cancel ends an unfinished scan. Its agent learns of it when it next extends
 // its lease.
 func (s *Service) Cancel(ctx context.Context, id string) (Scan, error) {
+	if _, err := s.Get(ctx, id); err != nil {
+		return Scan{}, err
+	}
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		var state, name string
 		err := tx.QueryRowContext(ctx, `SELECT s.state, n.name FROM scan AS s JOIN node AS n ON n.id = s.node_id WHERE s.id = $1`, id).Scan(&state, &name)

@@ -33,6 +33,8 @@ type Principal struct {
 	Role Role
 	// Node is the node that an agent's credential is bound to.
 	Node string
+	// Scope is a selector of the nodes that the caller sees; "" for all.
+	Scope string
 	// Session is the id of the credential in use, so that it can be ended.
 	Session string
 }

@@ -44,6 +44,8 @@ type Service struct {
 	now      func() time.Time
 	hashing  chan struct{} // holds a token for each hash under way
 	provider *provider     // nil if there is none
+	// checkSelector says what is wrong with the selector of a team.
+	checkSelector func(expression string) error
 
 	mu    sync.Mutex
 	noted map[string]time.Time // token id → when its use was last written down
@@ -98,12 +100,13 @@ func (s *Service) issue(ctx context.Context, tx *db.Tx, c credential) (Issued, e
 // Identify tells whose secret this is; false if nobody's, or one that expired or
 // whose account is disabled.
 func (s *Service) Identify(ctx context.Context, token string) (access.Principal, bool, error) {
-	row := s.db.Read().QueryRowContext(ctx, `SELECT c.id, c.kind, c.name, COALESCE(c.node_id, ''), COALESCE(a.id, c.id), COALESCE(a.role, c.role)
-		FROM credential AS c LEFT JOIN account AS a ON a.id = c.account_id
+	row := s.db.Read().QueryRowContext(ctx, `SELECT c.id, c.kind, c.name, COALESCE(c.node_id, ''), COALESCE(a.id, c.id), COALESCE(a.role, c.role),
+			CASE WHEN a.role = 'admin' THEN '' ELSE COALESCE(t.selector, '') END
+		FROM credential AS c LEFT JOIN account AS a ON a.id = c.account_id LEFT JOIN team AS t ON t.id = a.team_id
 		WHERE c.hash = $1 AND c.kind <> 'invitation' AND (c.expires_at IS NULL OR c.expires_at > $2) AND COALESCE(a.disabled, 0) = 0`,
 		hashToken(token), s.now().UnixMicro())
 	p, err := db.One(row, func(scan db.Scan) (p access.Principal, err error) {
-		return p, scan(&p.Session, &p.Kind, &p.Name, &p.Node, &p.ID, &p.Role)
+		return p, scan(&p.Session, &p.Kind, &p.Name, &p.Node, &p.ID, &p.Role, &p.Scope)
 	})
 	switch {
 	case err == db.ErrNotFound:

@@ -25,6 +25,7 @@ const shortestPassword = 12
 type NewUser struct {
 	Username string      `json:"username" minLength:"1" maxLength:"200"`
 	Role     access.Role `json:"role" enum:"viewer,operator,admin"`
+	Team     string      `json:"team,omitempty" doc:"Id of a team; without one the user sees every node."`
 }
 
 // Invitation lets its bearer choose a user's password, once.
@@ -41,7 +42,7 @@ func (s *Service) Invite(ctx context.Context, n NewUser) (out Invitation, err er
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		u := User{db.NewID(), n.Username, n.Role}
-		if err := s.insert(ctx, tx, u, ""); err != nil {
+		if err := s.insert(ctx, tx, u, "", n.Team); err != nil {
 			return err
 		}
 		out, err = s.invite(ctx, tx, u.ID)

@@ -49,6 +49,7 @@ func (s *Service) Routes(api huma.API, secure bool) {
 	s.sessionRoutes(api, secure)
 	s.oidcRoutes(api, secure)
 	s.userRoutes(api)
+	s.teamRoutes(api)
 	s.tokenRoutes(api)
 }
 
@@ -106,7 +107,7 @@ func (s *Service) sessionRoutes(api huma.API, secure bool) {
 		})
 	change := route("change-password", http.MethodPut, "session/password", "Change your password; other sessions of yours end")
 	change.DefaultStatus = http.StatusNoContent
-	rest.Handle(api, access.Viewer, change,
+	rest.Handle(api, access.Viewer, rest.Scoped(change),
 		func(ctx context.Context, in *rest.Body[newPassword]) (*struct{}, error) {
 			return nil, s.ChangePassword(ctx, in.Body.Old, in.Body.Password)
 		})
@@ -140,6 +141,33 @@ func (s *Service) userRoutes(api huma.API) {
 	rest.Handle(api, access.Admin, created(route("invite-user-again", http.MethodPost, "users/{id}/invitation", "Let a user choose a new password")),
 		func(ctx context.Context, in *rest.ID) (*rest.Body[Invitation], error) {
 			return rest.JSON(s.InviteAgain(ctx, in.ID))
+		})
+}
+
+func (s *Service) teamRoutes(api huma.API) {
+	rest.Handle(api, access.Admin, route("list-teams", http.MethodGet, "teams", "List teams by name"),
+		func(ctx context.Context, in *rest.Paging) (*rest.Body[rest.Page[Team]], error) {
+			return rest.JSON(s.Teams(ctx, *in))
+		})
+	rest.Handle(api, access.Admin, created(route("create-team", http.MethodPost, "teams", "Create a team")),
+		func(ctx context.Context, in *rest.Body[NewTeam]) (*rest.Body[Team], error) {
+			return rest.JSON(s.CreateTeam(ctx, in.Body))
+		})
+	rest.Handle(api, access.Admin, route("get-team", http.MethodGet, "teams/{id}", "Get a team"),
+		func(ctx context.Context, in *rest.ID) (*rest.Body[Team], error) {
+			return rest.JSON(s.Team(ctx, in.ID))
+		})
+	rest.Handle(api, access.Admin, route("edit-team", http.MethodPatch, "teams/{id}", "Change which nodes a team sees"),
+		func(ctx context.Context, in *struct {
+			rest.ID
+			Body TeamChange
+		},
+		) (*rest.Body[Team], error) {
+			return rest.JSON(s.EditTeam(ctx, in.ID.ID, in.Body))
+		})
+	rest.Handle(api, access.Admin, route("delete-team", http.MethodDelete, "teams/{id}", "Delete a team that nobody is in"),
+		func(ctx context.Context, in *rest.ID) (*struct{}, error) {
+			return nil, s.DeleteTeam(ctx, in.ID)
 		})
 }
 

@@ -36,6 +36,7 @@ type Account struct {
 	User
 	State      string    `json:"state" enum:"invited,enabled,disabled"`
 	SignIn     string    `json:"sign_in" enum:"password,oidc" doc:"Where the user proves who they are: here, or at the identity provider, which then says the role."`
+	Team       TeamName  `json:"team,omitzero" doc:"Whose nodes the user sees; absent for all. An administrator sees all nevertheless."`
 	CreatedAt  time.Time `json:"created_at"`
 	LastSignIn time.Time `json:"last_sign_in,omitzero"`
 }
@@ -55,7 +56,7 @@ func (s *Service) FirstAdmin(ctx context.Context, password string) (made string,
 			made = rand.Text()
 			chosen = made
 		}
-		return s.insert(ctx, tx, User{db.NewID(), "admin", access.Admin}, hashPassword(chosen))
+		return s.insert(ctx, tx, User{db.NewID(), "admin", access.Admin}, hashPassword(chosen), "")
 	})
 	if err != nil {
 		return "", fmt.Errorf("create the first administrator: %w", err)
@@ -64,7 +65,7 @@ func (s *Service) FirstAdmin(ctx context.Context, password string) (made string,
 }
 
 // insert adds an account; its password's hash is "" where there is none yet.
-func (s *Service) insert(ctx context.Context, tx *db.Tx, u User, hash string) error {
+func (s *Service) insert(ctx context.Context, tx *db.Tx, u User, hash, team string) error {
 	done, err := tx.ExecContext(ctx, `INSERT INTO account (id, username, password, role, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (username) DO NOTHING`,
 		u.ID, u.Username, hash, string(u.Role), s.now().UnixMicro())
 	if err != nil {
@@ -74,6 +75,9 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, u User, hash string) er
 		return err
 	} else if n == 0 {
 		return problem.Conflict("there is a user named %q already", u.Username)
+	}
+	if err := place(ctx, tx, u.ID, team); err != nil {
+		return err
 	}
 	account, err := findAccount(ctx, tx, u.ID)
 	if err != nil {
@@ -88,7 +92,7 @@ func (s *Service) Users(ctx context.Context, p rest.Paging) (rest.Page[Account],
 	if err := p.Decode(&after); err != nil {
 		return rest.Page[Account]{}, err
 	}
-	rows, err := s.db.Read().QueryContext(ctx, selectAccounts+` WHERE username > $1 ORDER BY username LIMIT $2`, after, p.Limit+1)
+	rows, err := s.db.Read().QueryContext(ctx, selectAccounts+` WHERE a.username > $1 ORDER BY a.username LIMIT $2`, after, p.Limit+1)
 	items, err := db.All(rows, err, readAccount)
 	if err != nil {
 		return rest.Page[Account]{}, fmt.Errorf("list users: %w", err)
@@ -101,12 +105,13 @@ func (s *Service) User(ctx context.Context, id string) (Account, error) {
 	return findAccount(ctx, s.db.Read(), id)
 }
 
-const selectAccounts = `SELECT id, username, role, disabled, password, subject, created_at, last_sign_in FROM account`
+const selectAccounts = `SELECT a.id, a.username, a.role, a.disabled, a.password, a.subject, COALESCE(t.id, ''), COALESCE(t.name, ''), a.created_at, a.last_sign_in
+	FROM account AS a LEFT JOIN team AS t ON t.id = a.team_id`
 
 func readAccount(scan db.Scan) (a Account, err error) {
 	var disabled int
 	var password, subject string
-	err = scan(&a.ID, &a.Username, &a.Role, &disabled, &password, &subject, db.Time{Time: &a.CreatedAt}, db.Time{Time: &a.LastSignIn})
+	err = scan(&a.ID, &a.Username, &a.Role, &disabled, &password, &subject, &a.Team.ID, &a.Team.Name, db.Time{Time: &a.CreatedAt}, db.Time{Time: &a.LastSignIn})
 	a.State, a.SignIn = Enabled, "password"
 	if subject != "" {
 		a.SignIn = "oidc"
@@ -121,7 +126,7 @@ func readAccount(scan db.Scan) (a Account, err error) {
 }
 
 func findAccount(ctx context.Context, q db.Querier, id string) (Account, error) {
-	found, err := db.One(q.QueryRowContext(ctx, selectAccounts+` WHERE id = $1`, id), readAccount)
+	found, err := db.One(q.QueryRowContext(ctx, selectAccounts+` WHERE a.id = $1`, id), readAccount)
 	if err == db.ErrNotFound {
 		return found, problem.NotFound("user", id)
 	}
@@ -131,6 +136,7 @@ func findAccount(ctx context.Context, q db.Querier, id string) (Account, error) 
 // UserChange is an edit of an account; what is nil stays.
 type UserChange struct {
 	Role     *access.Role `json:"role,omitempty" enum:"viewer,operator,admin"`
+	Team     *string      `json:"team,omitempty" doc:"Id of a team; empty for none, and so for every node."`
 	Disabled *bool        `json:"disabled,omitempty" doc:"Whoever is disabled is signed out, and cannot sign in."`
 }
 
@@ -148,6 +154,11 @@ func (s *Service) EditUser(ctx context.Context, id string, c UserChange) (after 
 		if c.Role != nil {
 			if _, err := tx.ExecContext(ctx, `UPDATE account SET role = $2 WHERE id = $1`, id, string(*c.Role)); err != nil {
 				return fmt.Errorf("change role of user %s: %w", id, err)
+			}
+		}
+		if c.Team != nil {
+			if err := place(ctx, tx, id, *c.Team); err != nil {
+				return err
 			}
 		}
 		if c.Disabled != nil {

@@ -69,10 +69,22 @@ func RoleOf(op *huma.Operation) (access.Role, bool) {
 	return role, ok
 }
 
+// Scoped marks an operation that shows, and acts on, the nodes of the caller's
+// scope alone. All others are refused to who has one: a route that was not thought
+// of shows nothing.
+func Scoped(op huma.Operation) huma.Operation {
+	op.Metadata = map[string]any{"scoped": true}
+	return op
+}
+
+// IsScoped tells whether members of a team may call an operation.
+func IsScoped(op *huma.Operation) bool { return op.Metadata["scoped"] == true }
+
 // Handle adds a route that needs a role. Who lacks it is told so before anything
 // of the request is read.
 func Handle[I, O any](api huma.API, role access.Role, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
-	op.Metadata = map[string]any{"role": role}
+	scoped := IsScoped(&op)
+	op.Metadata = map[string]any{"role": role, "scoped": scoped}
 	op.MaxBodyBytes = bodyLimit
 	op.Description = "Needs the role " + string(role) + "."
 	if role == access.Public {
@@ -83,6 +95,10 @@ func Handle[I, O any](api huma.API, role access.Role, op huma.Operation, handler
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		if role != access.Public && !access.From(ctx.Context()).Role.Includes(role) {
 			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "this needs the role "+string(role)) // the caller is gone if this fails
+			return
+		}
+		if role != access.Public && !scoped && access.From(ctx.Context()).Scope != "" {
+			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "this is about all nodes, and not for members of a team")
 			return
 		}
 		next(ctx)
