@@ -28,6 +28,7 @@ or one that it makes and prints once.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.DataDir, "data-dir", "patrol-data", "directory for everything that the console keeps")
+	f.StringVar(&o.DatabaseURL, "database-url", "", "postgres://… of a database that consoles share; without it the console keeps SQLite in --data-dir")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "address to answer on")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM file with the certificate; without it the console makes its own")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM file with the certificate's key")

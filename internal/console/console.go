@@ -27,6 +27,8 @@ import (
 // Options are the settings of a console.
 type Options struct {
 	DataDir string
+	// DatabaseURL is postgres://…; empty is SQLite in DataDir.
+	DatabaseURL string
 	// Listen is host:port. Any address but loopback is served over TLS.
 	Listen string
 	// TLSCert and TLSKey are PEM files; without them the certificate is
@@ -53,6 +55,8 @@ type Options struct {
 type Console struct {
 	options   Options
 	db        *db.DB
+	relay     *relay
+	events    *event.Log
 	store     *feed.Store
 	auth      *auth.Service
 	fleet     *fleet.Service
@@ -70,7 +74,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	if c.db, err = db.Open(ctx, filepath.Join(o.DataDir, "patrol.db")); err != nil {
+	if c.db, err = openDatabase(ctx, o); err != nil {
 		return nil, err
 	}
 	err = c.db.Migrate(ctx, event.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
@@ -82,6 +86,8 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	}
 	now := time.Now
 	signals := lease.NewSignals()
+	c.relay = newRelay(c.db, signals)
+	c.events = event.NewLog(c.db, signals, now)
 	c.auth = auth.NewService(c.db, now)
 	c.fleet = fleet.NewService(c.db, c.auth, signals, now)
 	c.findings = finding.NewService(c.db, c.fleet, now)
@@ -105,6 +111,13 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	return c, err
 }
 
+func openDatabase(ctx context.Context, o Options) (*db.DB, error) {
+	if o.DatabaseURL == "" {
+		return db.Open(ctx, filepath.Join(o.DataDir, "patrol.db"))
+	}
+	return db.OpenPostgres(ctx, o.DatabaseURL)
+}
+
 // Close ends the use of the data directory.
 func (c *Console) Close() error {
 	var err error
@@ -126,7 +139,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.feed.Run, c.scans.Run, c.schedules.Run} {
+	for _, loop := range []func(context.Context){c.feed.Run, c.scans.Run, c.schedules.Run, c.relay.run, c.db.Keep} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)

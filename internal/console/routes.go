@@ -16,6 +16,7 @@ import (
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
 	"patrol/internal/platform/auth"
+	"patrol/internal/platform/event"
 	"patrol/internal/platform/rest"
 	"patrol/internal/scan"
 	"patrol/internal/schedule"
@@ -33,6 +34,7 @@ func (c *Console) API(mux *http.ServeMux, secure bool) huma.API {
 	c.findings.Routes(api)
 	c.schedules.Routes(api)
 	c.feed.Routes(api)
+	c.events.Routes(api)
 	return api
 }
 
@@ -119,7 +121,7 @@ func docs() http.Handler {
 func Describe(mux *http.ServeMux) ([]byte, error) {
 	c := &Console{
 		auth: new(auth.Service), fleet: new(fleet.Service), scans: new(scan.Service),
-		findings: new(finding.Service), schedules: new(schedule.Service), feed: new(feed.Service),
+		findings: new(finding.Service), schedules: new(schedule.Service), feed: new(feed.Service), events: new(event.Log),
 	}
 	text, err := json.MarshalIndent(c.API(mux, true).OpenAPI(), "", "  ")
 	return append(text, '\n'), err

@@ -55,13 +55,14 @@ func OpenPostgres(ctx context.Context, url string) (*DB, error) {
 
 // writeRepeatedly runs f until it can be put in order with what others do.
 func (d *DB) writeRepeatedly(ctx context.Context, f func(tx *Tx) error) error {
-	err := write(ctx, d.writer, PostgreSQL, f)
+	err := d.write(ctx, d.writer, f)
 	for attempt := 1; attempt < attempts && isContradiction(err); attempt++ {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(rand.N(time.Duration(attempt) * time.Millisecond)):
 		}
+		d.counts.repeated.Add(1)
 		err = d.writeInTurn(ctx, f)
 	}
 	return err
@@ -80,7 +81,7 @@ func (d *DB) writeInTurn(ctx context.Context, f func(tx *Tx) error) error {
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(writing)); err != nil {
 		return fmt.Errorf("wait for the turn to write: %w", err)
 	}
-	err = write(ctx, conn, PostgreSQL, f)
+	err = d.write(ctx, conn, f)
 	if _, failed := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(writing)); failed != nil {
 		// The lock lasts as long as the connection: give that up, not back.
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
@@ -100,11 +101,15 @@ const channel = "patrol"
 
 // Notify tells all who listen, in every console on this database. SQLite has one
 // console alone, who needs no telling.
-func (d *DB) Notify(ctx context.Context, topic string) error {
+func (d *DB) Notify(ctx context.Context, topics ...string) error {
 	if d.dialect != PostgreSQL {
 		return nil
 	}
-	_, err := d.writer.ExecContext(ctx, `SELECT pg_notify($1, $2)`, channel, topic)
+	list, err := Column(topics)
+	if err != nil {
+		return err
+	}
+	_, err = d.writer.ExecContext(ctx, `SELECT pg_notify($1, value->>0) FROM json_array_elements($2::json)`, channel, list)
 	return err
 }
 

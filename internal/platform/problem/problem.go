@@ -13,6 +13,7 @@ const (
 	KindInvalid  Kind = 422 // a value cannot be accepted
 	KindNotFound Kind = 404
 	KindConflict Kind = 409 // not in the present state
+	KindGone     Kind = 410 // it was there, and is no longer kept
 	KindTooLarge Kind = 413
 	KindUnknown  Kind = 401 // who is asking is not known
 )
@@ -45,6 +46,11 @@ func NotFound(noun, id string) error {
 // Conflict says why something cannot be done now.
 func Conflict(format string, args ...any) error {
 	return &Error{KindConflict, "", fmt.Sprintf(format, args...)}
+}
+
+// Gone says what is no longer kept, and what is.
+func Gone(format string, args ...any) error {
+	return &Error{KindGone, "", fmt.Sprintf(format, args...)}
 }
 
 // TooLarge says which limit was passed.
