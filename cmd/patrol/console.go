@@ -36,6 +36,7 @@ or one that it makes and prints once.`,
 	f.StringSliceVar(&o.Ecosystems, "ecosystems", []string{feed.AutoEcosystems}, "ecosystems to take from a URL, separated by commas; auto is what the inventory holds; or all")
 	intelligenceFlags(f, &o.Intelligence)
 	f.DurationVar(&o.FeedInterval, "feed-interval", time.Hour, "how often the feed is updated")
+	f.DurationVar(&o.DrainDelay, "drain-delay", 0, "how long to answer on after being told to end, so that a load balancer sees it first")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return cmd
 }

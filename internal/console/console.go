@@ -16,6 +16,7 @@ import (
 	"patrol/internal/feed"
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/operations"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
@@ -44,6 +45,9 @@ type Options struct {
 	// printed if it is empty.
 	AdminPassword string
 	Version       string
+	// DrainDelay is how long a console that was told to end still answers, so that a
+	// load balancer notices first.
+	DrainDelay time.Duration
 	// Out is where a person reads what they need once: address, password,
 	// fingerprint.
 	Out io.Writer
@@ -64,6 +68,9 @@ type Console struct {
 	findings  *finding.Service
 	scans     *scan.Service
 	schedules *schedule.Service
+
+	operations *operations.Service
+	metrics    *operations.Metrics
 }
 
 // Open opens the data directory and brings it up to date.
@@ -77,7 +84,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	if c.db, err = openDatabase(ctx, o); err != nil {
 		return nil, err
 	}
-	err = c.db.Migrate(ctx, event.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
+	err = c.db.Migrate(ctx, event.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations, operations.Migrations)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +105,8 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	}, now)
 	c.scans = scan.NewService(c.db, c.fleet, c.findings, c.feed, signals, now)
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, signals, now)
+	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL}, now)
+	c.metrics = c.operations.Metrics()
 	if err := c.schedules.Defaults(ctx); err != nil {
 		return nil, fmt.Errorf("make the default schedules: %w", err)
 	}
@@ -139,7 +148,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.feed.Run, c.scans.Run, c.schedules.Run, c.relay.run, c.db.Keep} {
+	for _, loop := range []func(context.Context){c.feed.Run, c.scans.Run, c.schedules.Run, c.relay.run, c.db.Keep, c.sweep} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)
@@ -147,4 +156,9 @@ func Run(ctx context.Context, o Options) error {
 	loops.Wait()
 	slog.Info("console ends")
 	return errors.Join(err, c.Close())
+}
+
+// sweep removes old events, but for what other rooms remember something by.
+func (c *Console) sweep(ctx context.Context) {
+	c.events.Sweep(ctx, c.operations.KeepEvents, schedule.DefaultsCreated)
 }

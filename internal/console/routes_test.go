@@ -48,10 +48,13 @@ var roles = map[string]access.Role{
 	"POST /api/v1/tokens":        access.Admin,
 	"GET /api/v1/tokens":         access.Admin,
 	"DELETE /api/v1/tokens/{id}": access.Admin,
+	"GET /api/v1/settings":       access.Admin,
+	"PUT /api/v1/settings":       access.Admin,
+	"GET /api/v1/doctor":         access.Admin,
 }
 
-// operations calls f for every operation of the API's description.
-func operations(h house, f func(route string, op *huma.Operation)) {
+// eachOperation calls f for every operation of the API's description.
+func eachOperation(h house, f func(route string, op *huma.Operation)) {
 	for path, item := range h.API(http.NewServeMux(), false).OpenAPI().Paths {
 		for method, op := range map[string]*huma.Operation{
 			"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete, "HEAD": item.Head, "OPTIONS": item.Options,
@@ -66,7 +69,7 @@ func operations(h house, f func(route string, op *huma.Operation)) {
 func TestEveryRouteStatesItsRole(t *testing.T) {
 	h := openHouse(t, publish(t))
 	seen := 0
-	operations(h, func(route string, op *huma.Operation) {
+	eachOperation(h, func(route string, op *huma.Operation) {
 		seen++
 		role, ok := rest.RoleOf(op)
 		if want, known := roles[route]; !ok || !known || role != want {

@@ -81,7 +81,7 @@ func (s *Service) Run(ctx context.Context) {
 func (s *Service) rest(ctx context.Context, due <-chan time.Time) {
 	for {
 		if err := s.UpdateIntelligence(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("intelligence not updated", "error", err)
+			slog.ErrorContext(ctx, "intelligence not updated", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -163,9 +163,9 @@ func (s *Service) Update(ctx context.Context, named []string) (Outcome, error) {
 	kind, data := "feed.updated", any(outcome)
 	if err != nil {
 		kind, data = "feed.update_failed", map[string]string{"error": err.Error()}
-		slog.Error("feed not updated", "error", err)
+		slog.ErrorContext(ctx, "feed not updated", "error", err)
 	} else {
-		slog.Info("feed updated", "revision", outcome.Revision, "records", outcome.Records)
+		slog.InfoContext(ctx, "feed updated", "revision", outcome.Revision, "records", outcome.Records)
 	}
 	logged := s.db.Write(ctx, func(tx *db.Tx) error {
 		return event.Append(ctx, tx, s.now(), kind, outcome.Revision, data)
@@ -199,13 +199,13 @@ func (s *Service) UpdateIntelligence(ctx context.Context) error {
 		return err
 	}
 	for _, failed := range outcome.Failed {
-		slog.Warn("source not updated", "source", failed.Name, "error", failed.Error)
+		slog.WarnContext(ctx, "source not updated", "source", failed.Name, "error", failed.Error)
 	}
 	s.reassess(ctx)
 	if !outcome.Changed {
 		return nil
 	}
-	slog.Info("intelligence updated", "revision", outcome.Revision)
+	slog.InfoContext(ctx, "intelligence updated", "revision", outcome.Revision)
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		return event.Append(ctx, tx, s.now(), "feed.intelligence_updated", outcome.Revision, outcome)
 	})
@@ -226,7 +226,7 @@ func (s *Service) reassess(ctx context.Context) {
 		}
 	}
 	if err != nil && ctx.Err() == nil {
-		slog.Error("vulnerabilities not assessed anew; it will be tried again", "error", err)
+		slog.ErrorContext(ctx, "vulnerabilities not assessed anew; it will be tried again", "error", err)
 	}
 }
 
