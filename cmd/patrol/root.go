@@ -72,6 +72,7 @@ Every flag is also a variable and a key of the file that --config names:
 		consoleCommand(s), agentCommand(), quickstartCommand(),
 		scanCommand(), feedCommand(),
 		nodesCommand(), scansCommand(), findingsCommand(), schedulesCommand(), tokensCommand(), eventsCommand(),
+		backupCommand(), restoreCommand(), doctorCommand(),
 		openAPICommand(), versionCommand(),
 	)
 	return cmd
