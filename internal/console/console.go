@@ -21,6 +21,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/trace"
 	"patrol/internal/scan"
 	"patrol/internal/schedule"
 )
@@ -45,6 +46,9 @@ type Options struct {
 	// printed if it is empty.
 	AdminPassword string
 	Version       string
+	// OTLPEndpoint is where traces are sent; without it the variables of
+	// OpenTelemetry decide.
+	OTLPEndpoint string
 	// DrainDelay is how long a console that was told to end still answers, so that a
 	// load balancer notices first.
 	DrainDelay time.Duration
@@ -141,6 +145,10 @@ func (c *Console) Close() error {
 
 // Run serves until the context ends, then lets what is under way finish.
 func Run(ctx context.Context, o Options) error {
+	flush, err := trace.Start(ctx, o.OTLPEndpoint, o.Version)
+	if err != nil {
+		return err
+	}
 	c, err := Open(ctx, o)
 	if err != nil {
 		return err
@@ -155,6 +163,11 @@ func Run(ctx context.Context, o Options) error {
 	cancel()
 	loops.Wait()
 	slog.Info("console ends")
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	if err := flush(last); err != nil {
+		slog.Warn("the last traces were not sent", "error", err)
+	}
 	return errors.Join(err, c.Close())
 }
 

@@ -22,6 +22,7 @@ import (
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/logs"
 	"patrol/internal/platform/rest"
+	"patrol/internal/platform/trace"
 	"patrol/internal/scan"
 	"patrol/internal/schedule"
 	"patrol/web"
@@ -69,7 +70,11 @@ func (c *Console) handler(secure bool) http.Handler {
 		}
 		return "unknown"
 	}
-	return logs.Requests(c.metrics.Measure(guarded(root), route))
+	handler := logs.Requests(c.metrics.Measure(guarded(root), route))
+	if trace.Enabled(c.options.OTLPEndpoint) {
+		handler = trace.Requests(handler, route, lasts)
+	}
+	return handler
 }
 
 // toViewers lets callers with the role viewer through, and whoever asks from this

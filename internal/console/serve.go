@@ -85,11 +85,16 @@ func (c *Console) drain(server *http.Server) error {
 	return err
 }
 
+// lasts tells of requests that are streams.
+func lasts(r *http.Request) bool {
+	return r.URL.Path == event.StreamPath || r.URL.Path == "/wire/v1/stream"
+}
+
 // draining ends streams with ctx, so that their readers reconnect elsewhere, and
 // gives out no more work. All else goes on.
 func draining(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		stream := r.URL.Path == event.StreamPath || r.URL.Path == "/wire/v1/stream"
+		stream := lasts(r)
 		if ctx.Err() != nil && (stream || r.URL.Path == "/wire/v1/commands/claim") {
 			rest.WriteProblem(w, http.StatusServiceUnavailable, "this console is about to end: ask again, another one or the next will answer")
 			return

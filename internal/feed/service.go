@@ -14,6 +14,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/problem"
+	"patrol/internal/platform/trace"
 )
 
 // DefaultURL is where OSV publishes.
@@ -173,7 +174,9 @@ func (s *Service) Update(ctx context.Context, named []string) (Outcome, error) {
 	return outcome, errors.Join(err, logged)
 }
 
-func (s *Service) update(ctx context.Context, named []string) (Outcome, error) {
+func (s *Service) update(ctx context.Context, named []string) (_ Outcome, err error) {
+	ctx, end := trace.Span(ctx, "update feed", &err)
+	defer end()
 	options := Options{URL: s.settings.URL}
 	switch {
 	case !s.auto():
