@@ -103,7 +103,6 @@ func (l *Log) stream(ctx context.Context, w http.ResponseWriter, seen int64, of 
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
 	out := sender{w, http.NewResponseController(w), l.pace.patience}
-	defer out.release()
 	text := position(nil, seen)
 	for {
 		began := time.Now()
@@ -175,8 +174,9 @@ func (s sender) send(text []byte) error {
 	if _, err := s.w.Write(text); err != nil {
 		return err
 	}
-	return s.out.Flush()
+	if err := s.out.Flush(); err != nil {
+		return err
+	}
+	// A deadline that passes while nothing is sent would end the stream on HTTP/2.
+	return s.out.SetWriteDeadline(time.Time{})
 }
-
-// release leaves the connection as it was, for the request that may follow.
-func (s sender) release() { _ = s.out.SetWriteDeadline(time.Time{}) }

@@ -34,9 +34,16 @@ type served struct {
 	t   *testing.T
 	db  *db.DB
 	url string
+
+	client *http.Client
 }
 
 func serve(t *testing.T, d *db.DB) served {
+	t.Helper()
+	return serveOver(t, d, (*httptest.Server).Start)
+}
+
+func serveOver(t *testing.T, d *db.DB, start func(*httptest.Server)) served {
 	t.Helper()
 	signals := lease.NewSignals()
 	d.OnWake(signals.Wake)
@@ -44,11 +51,12 @@ func serve(t *testing.T, d *db.DB) served {
 	l.SetPace(never, never, time.Minute)
 	mux := http.NewServeMux()
 	l.Routes(rest.New(mux, "test"))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mux.ServeHTTP(w, r.WithContext(access.With(r.Context(), access.Principal{Role: access.Viewer})))
 	}))
+	start(server)
 	t.Cleanup(server.Close)
-	return served{l, t, d, server.URL}
+	return served{l, t, d, server.URL, server.Client()}
 }
 
 // append writes events of that type, in a transaction each.
@@ -70,7 +78,7 @@ func (s served) get(query string, headers ...string) *http.Response {
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.client.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -118,7 +126,7 @@ func (r *reader) next() (e event.CloudEvent) {
 		}
 		if data, ok := strings.CutPrefix(r.lines.Text(), "data: "); ok {
 			if err := json.Unmarshal([]byte(data), &e); err != nil || e.ID != r.seen {
-				r.t.Fatalf("%s has the id %s: %v", data, r.seen, err)
+				r.t.Fatalf("%.200s has the id %s: %v", data, r.seen, err)
 			}
 			return e
 		}
@@ -211,8 +219,8 @@ func TestStreamResumes(t *testing.T) {
 
 func TestSlowReaderIsDropped(t *testing.T) {
 	d := dbtest.OpenSQLite(t, t.TempDir()+"/patrol.db", event.Migrations)
-	s := serve(t, d)
-	s.SetPace(never, never, 100*time.Millisecond)
+	s, patient := serve(t, d), serve(t, d)
+	s.SetPace(never, never, 300*time.Millisecond)
 	// More than the buffers of two sockets hold.
 	const events = 400
 	large := strings.Repeat("x", 64<<10)
@@ -237,7 +245,7 @@ func TestSlowReaderIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Another one is not held up by it.
-	fast := s.follow("?after=0")
+	fast := patient.follow("?after=0")
 	for i := range events {
 		if e := fast.next(); e.Subject != fmt.Sprint(i) {
 			t.Fatalf("event %s of %s; want that of %d", e.ID, e.Subject, i)
@@ -260,7 +268,7 @@ func TestSlowReaderIsDropped(t *testing.T) {
 	if err != nil || n >= events {
 		t.Fatalf("the slow reader was sent everything, up to %s", seen)
 	}
-	resumed := s.follow("", "Last-Event-ID", seen)
+	resumed := patient.follow("", "Last-Event-ID", seen)
 	for i := n; i < events; i++ {
 		if e := resumed.next(); e.Subject != fmt.Sprint(i) {
 			t.Fatalf("resumed with event %s of %s; want that of %d", e.ID, e.Subject, i)
@@ -301,6 +309,27 @@ func TestHeartbeatTellsThePosition(t *testing.T) {
 		if strings.HasPrefix(r.lines.Text(), "data") {
 			t.Fatalf("an event of another type: %s", r.lines.Text())
 		}
+	}
+}
+
+// On HTTP/2 a deadline for writing ends a stream also while nothing is written.
+func TestStreamOutlastsItsPatienceOnHTTP2(t *testing.T) {
+	d := dbtest.OpenSQLite(t, t.TempDir()+"/patrol.db", event.Migrations)
+	s := serveOver(t, d, func(server *httptest.Server) {
+		server.EnableHTTP2 = true
+		server.StartTLS()
+	})
+	s.SetPace(never, 300*time.Millisecond, 100*time.Millisecond)
+	r := s.follow("")
+	for range 3 {
+		r.position()
+		if r.lines.Scan(); r.lines.Text() != "" {
+			t.Errorf("a heartbeat goes on with %q", r.lines.Text())
+		}
+	}
+	s.append("scan.completed", "s1")
+	if e := r.next(); e.Subject != "s1" {
+		t.Errorf("event = %+v", e)
 	}
 }
 
