@@ -55,6 +55,8 @@ or one that it makes and prints once.`,
 	intelligenceFlags(f, &o.Intelligence)
 	oidcFlags(f, &o.OIDC)
 	f.DurationVar(&o.FeedInterval, "feed-interval", time.Hour, "how often the feed is updated")
+	f.DurationVar(&o.DrainDelay, "drain-delay", 0, "how long to answer on after being told to end, so that a load balancer sees it first")
+	f.StringVar(&o.OTLPEndpoint, "otlp-endpoint", "", "where OpenTelemetry traces are sent, such as http://collector:4318; without it OTEL_* decide, and by default none are")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return cmd
 }

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/knadh/koanf/v2"
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"patrol/internal/client"
 	"patrol/internal/platform/config"
+	"patrol/internal/platform/logs"
 	"patrol/internal/platform/tlscert"
 )
 
@@ -22,6 +24,25 @@ type settings struct {
 	file string
 	// values are the settings that have no flag.
 	values *koanf.Koanf
+
+	logFormat, logLevel string
+}
+
+// log sets where log lines go. Those of a service are collected by something, and
+// those of all else are read by a person.
+func (s *settings) log(cmd *cobra.Command) error {
+	format := s.logFormat
+	if format == "auto" {
+		format = logs.Text
+		if (cmd.Name() == "console" || cmd.Name() == "agent") && !isatty.IsTerminal(os.Stderr.Fd()) {
+			format = logs.JSON
+		}
+	}
+	logger, err := logs.New(os.Stderr, format, s.logLevel)
+	if err == nil {
+		slog.SetDefault(logger)
+	}
+	return err
 }
 
 func root() *cobra.Command {
@@ -37,18 +58,22 @@ Every flag is also a variable and a key of the file that --config names:
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
-			slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
-			s.values, err = config.Load(cmd.Flags(), s.file)
-			return err
+			if s.values, err = config.Load(cmd.Flags(), s.file); err != nil {
+				return err
+			}
+			return s.log(cmd)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&s.file, "config", os.Getenv("PATROL_CONFIG"), "YAML file with settings")
+	cmd.PersistentFlags().StringVar(&s.logFormat, "log-format", "auto", "text, json, or auto: json where console or agent do not write to a terminal")
+	cmd.PersistentFlags().StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error; debug has a line for each request")
 	cmd.AddCommand(
 		consoleCommand(s), agentCommand(), quickstartCommand(),
 		scanCommand(), feedCommand(),
-		nodesCommand(), scansCommand(), findingsCommand(), schedulesCommand(),
+		nodesCommand(), scansCommand(), findingsCommand(), schedulesCommand(), eventsCommand(),
 		usersCommand(), tokensCommand(), auditCommand(),
+		backupCommand(), restoreCommand(), doctorCommand(),
 		openAPICommand(), versionCommand(),
 	)
 	return cmd

@@ -75,21 +75,37 @@ func clone(query url.Values) url.Values {
 // Do makes one call under /api/v1 and decodes its answer, unless out is nil. An
 // error says what the console says.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	resp, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("read the console's answer to %s %s: %w", method, resp.Request.URL.Path, err)
+	}
+	return nil
+}
+
+// send makes one call and returns an answer that is good.
+func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(text)
 	}
 	address, err := c.Console.Parse(strings.TrimSuffix(c.Console.Path, "/") + "/api/v1/" + path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address.String(), body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if c.Token != "" {
@@ -97,20 +113,22 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	}
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the console: %w; is it running, and is --console right?", err)
+		return nil, fmt.Errorf("ask the console: %w; is it running, and is --console right?", err)
 	}
-	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode/100 != 2 {
-		return problemOf(resp)
+		defer func() { _ = resp.Body.Close() }()
+		return nil, problemOf(resp)
 	}
-	if out == nil {
-		return nil
-	}
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("read the console's answer to %s %s: %w", method, address.Path, err)
-	}
-	return nil
+	return resp, nil
 }
+
+// Refused is an answer that says no, and why.
+type Refused struct {
+	Status int
+	Detail string
+}
+
+func (r *Refused) Error() string { return "the console says: " + r.Detail }
 
 func problemOf(resp *http.Response) error {
 	var said struct {
@@ -132,5 +150,5 @@ func problemOf(resp *http.Response) error {
 	if resp.StatusCode == http.StatusUnauthorized {
 		message += " (--token or PATROL_TOKEN)"
 	}
-	return fmt.Errorf("the console says: %s", message)
+	return &Refused{resp.StatusCode, message}
 }

@@ -83,7 +83,7 @@ func TestAccess(t *testing.T) {
 	h := openHouse(t, publish(t))
 	h.update()
 	stated, scoped := map[string]access.Role{}, map[string]bool{}
-	operations(h, func(route string, op *huma.Operation) {
+	eachOperation(h, func(route string, op *huma.Operation) {
 		role, ok := rest.RoleOf(op)
 		if !ok {
 			t.Errorf("%s states no role", route)

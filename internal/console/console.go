@@ -17,12 +17,14 @@ import (
 	"patrol/internal/feed"
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/operations"
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/blob"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/trace"
 	"patrol/internal/policy"
 	"patrol/internal/scan"
 	"patrol/internal/schedule"
@@ -59,6 +61,12 @@ type Options struct {
 	// OIDC is the identity provider, if there is one.
 	OIDC    auth.OIDC
 	Version string
+	// OTLPEndpoint is where traces are sent; without it the variables of
+	// OpenTelemetry decide.
+	OTLPEndpoint string
+	// DrainDelay is how long a console that was told to end still answers, so that a
+	// load balancer notices first.
+	DrainDelay time.Duration
 	// Out is where a person reads what they need once: address, password,
 	// fingerprint.
 	Out io.Writer
@@ -71,6 +79,8 @@ type Console struct {
 	options   Options
 	db        *db.DB
 	blobs     *blob.Store // nil without consoles to share with
+	relay     *relay
+	events    *event.Log
 	store     *feed.Store
 	auth      *auth.Service
 	audit     *audit.Log
@@ -79,6 +89,9 @@ type Console struct {
 	findings  *finding.Service
 	scans     *scan.Service
 	schedules *schedule.Service
+
+	operations *operations.Service
+	metrics    *operations.Metrics
 }
 
 // Open opens the data directory and brings it up to date.
@@ -89,7 +102,10 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	if err := c.openDatabase(ctx); err != nil {
+	if c.db, err = openDatabase(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := c.prepareDatabase(ctx); err != nil {
 		return nil, err
 	}
 	if c.store, err = feed.Open(filepath.Join(o.DataDir, "feed")); err != nil {
@@ -97,6 +113,8 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	}
 	now := time.Now
 	signals := lease.NewSignals()
+	c.relay = newRelay(c.db, signals)
+	c.events = event.NewLog(c.db, signals, now)
 	c.auth, c.audit = auth.NewService(c.db, now), audit.NewLog(c.db)
 	c.auth.UseOIDC(o.OIDC)
 	c.auth.CheckSelectors(func(expression string) error {
@@ -112,6 +130,8 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	}, now)
 	c.scans = scan.NewService(c.db, c.fleet, c.findings, c.feed, signals, now)
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, signals, now)
+	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL}, now)
+	c.metrics = c.operations.Metrics()
 	if err := c.schedules.Defaults(ctx); err != nil {
 		return nil, fmt.Errorf("make the default schedules: %w", err)
 	}
@@ -125,17 +145,17 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	return c, err
 }
 
-func (c *Console) openDatabase(ctx context.Context) (err error) {
-	o := c.options
+func openDatabase(ctx context.Context, o Options) (*db.DB, error) {
 	if o.DatabaseURL == "" {
-		c.db, err = db.Open(ctx, filepath.Join(o.DataDir, "patrol.db"))
-	} else {
-		c.db, err = db.OpenPostgres(ctx, o.DatabaseURL)
+		return db.Open(ctx, filepath.Join(o.DataDir, "patrol.db"))
 	}
-	if err != nil {
-		return err
-	}
-	err = c.db.Migrate(ctx, event.Migrations, audit.Migrations, auth.Migrations, blob.Migrations, feed.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
+	return db.OpenPostgres(ctx, o.DatabaseURL)
+}
+
+// prepareDatabase brings its tables up to date, and finds the large objects.
+func (c *Console) prepareDatabase(ctx context.Context) error {
+	o := c.options
+	err := c.db.Migrate(ctx, event.Migrations, audit.Migrations, auth.Migrations, blob.Migrations, feed.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations, operations.Migrations)
 	if err != nil || o.DatabaseURL == "" {
 		return err
 	}
@@ -173,6 +193,10 @@ func (c *Console) Close() error {
 
 // Run serves until the context ends, then lets what is under way finish.
 func Run(ctx context.Context, o Options) error {
+	flush, err := trace.Start(ctx, o.OTLPEndpoint, o.Version)
+	if err != nil {
+		return err
+	}
 	c, err := Open(ctx, o)
 	if err != nil {
 		return err
@@ -180,12 +204,22 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.feed.Run, c.scans.Run, c.schedules.Run} {
+	for _, loop := range []func(context.Context){c.feed.Run, c.scans.Run, c.schedules.Run, c.relay.run, c.db.Keep, c.sweep} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)
 	cancel()
 	loops.Wait()
 	slog.Info("console ends")
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	if err := flush(last); err != nil {
+		slog.Warn("the last traces were not sent", "error", err)
+	}
 	return errors.Join(err, c.Close())
+}
+
+// sweep removes old events, but for what other rooms remember something by.
+func (c *Console) sweep(ctx context.Context) {
+	c.events.Sweep(ctx, c.operations.KeepEvents, schedule.DefaultsCreated)
 }

@@ -24,7 +24,7 @@ func guarded(next http.Handler) http.Handler {
 			case http.ErrAbortHandler:
 				panic(cause) // net/http's own way to break off an answer
 			default:
-				slog.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+				slog.ErrorContext(r.Context(), "request panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 				rest.WriteProblem(w, http.StatusInternalServerError, "the console could not do this; its log says why")
 			}
 		}()

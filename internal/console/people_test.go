@@ -179,7 +179,7 @@ func TestMembersOfATeam(t *testing.T) {
 	into[struct{}](t, ask("GET", "/api/v1/feed", "/api/v1/feed", ""))
 	wantProblem(t, h.ask("GET", "/api/v1/schedules", member, ""), http.StatusForbidden)
 	asked["PUT /api/v1/session/password"] = true // is about nobody's nodes
-	operations(h, func(route string, op *huma.Operation) {
+	eachOperation(h, func(route string, op *huma.Operation) {
 		if rest.IsScoped(op) && !asked[route] {
 			t.Errorf("members of a team may call %s, and this test does not", route)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"net/http"
+	"net/netip"
 	"path"
 	"strings"
 
@@ -16,9 +17,14 @@ import (
 	"patrol/internal/feed"
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/operations"
+	"patrol/internal/platform/access"
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/auth"
+	"patrol/internal/platform/event"
+	"patrol/internal/platform/logs"
 	"patrol/internal/platform/rest"
+	"patrol/internal/platform/trace"
 	"patrol/internal/scan"
 	"patrol/internal/schedule"
 	"patrol/web"
@@ -36,6 +42,8 @@ func (c *Console) API(mux humago.Mux, secure bool) huma.API {
 	c.findings.Routes(api)
 	c.schedules.Routes(api)
 	c.feed.Routes(api)
+	c.events.Routes(api)
+	c.operations.Routes(api)
 	return api
 }
 
@@ -77,15 +85,42 @@ func (c *Console) mount(secure bool) (http.Handler, []string) {
 	root.ServeMux.Handle("/api/", sameOrigin(authenticated))
 	root.ServeMux.Handle("/wire/", authenticated)
 	root.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	root.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := c.store.Current(r.Context()); err != nil {
-			rest.WriteProblem(w, http.StatusServiceUnavailable, "the feed cannot be read: run patrol feed update")
+	root.HandleFunc("GET /readyz", c.operations.ServeReady)
+	root.Handle("GET /metrics", c.toViewers(c.metrics.Handler()))
+	root.Handle("/", ui(web.Dist()))
+	route := func(r *http.Request) string {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			return pattern
+		}
+		if _, pattern := root.Handler(r); pattern != "/api/" && pattern != "/wire/" {
+			return pattern
+		}
+		return "unknown"
+	}
+	handler := logs.Requests(c.metrics.Measure(guarded(c.options.TrustedProxies.Addressed(root)), route))
+	if trace.Enabled(c.options.OTLPEndpoint) {
+		handler = trace.Requests(handler, route, lasts)
+	}
+	return handler, append(mux.patterns, root.patterns...)
+}
+
+// toViewers lets callers with the role viewer through, and whoever asks from this
+// machine: what measures it needs no token.
+func (c *Console) toViewers(next http.Handler) http.Handler {
+	withToken := c.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !access.From(r.Context()).Role.Includes(access.Viewer) {
+			rest.WriteProblem(w, http.StatusForbidden, "this needs the role viewer")
 			return
 		}
-		w.WriteHeader(http.StatusOK)
+		next.ServeHTTP(w, r)
+	}), func(string) bool { return false })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && from.Addr().Unmap().IsLoopback() {
+			next.ServeHTTP(w, r)
+			return
+		}
+		withToken.ServeHTTP(w, r)
 	})
-	root.Handle("/", ui(web.Dist()))
-	return guarded(c.options.TrustedProxies.Addressed(root)), append(mux.patterns, root.patterns...)
 }
 
 // open tells which paths need no token.
@@ -152,7 +187,8 @@ func docs() http.Handler {
 func Describe(mux humago.Mux) ([]byte, error) {
 	c := &Console{
 		auth: new(auth.Service), audit: new(audit.Log), fleet: new(fleet.Service), scans: new(scan.Service),
-		findings: new(finding.Service), schedules: new(schedule.Service), feed: new(feed.Service),
+		findings: new(finding.Service), schedules: new(schedule.Service), feed: new(feed.Service), events: new(event.Log),
+		operations: new(operations.Service),
 	}
 	text, err := json.MarshalIndent(c.API(mux, true).OpenAPI(), "", "  ")
 	return append(text, '\n'), err

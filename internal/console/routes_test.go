@@ -15,8 +15,8 @@ import (
 	"patrol/internal/platform/rest"
 )
 
-// operations calls f for every operation of the API's description.
-func operations(h house, f func(route string, op *huma.Operation)) {
+// eachOperation calls f for every operation of the API's description.
+func eachOperation(h house, f func(route string, op *huma.Operation)) {
 	for path, item := range h.API(http.NewServeMux(), false).OpenAPI().Paths {
 		for method, op := range map[string]*huma.Operation{
 			"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete, "HEAD": item.Head, "OPTIONS": item.Options,
@@ -30,7 +30,7 @@ func operations(h house, f func(route string, op *huma.Operation)) {
 
 func TestEveryRouteIsDescribed(t *testing.T) {
 	h := openHouse(t, publish(t))
-	operations(h, func(route string, op *huma.Operation) {
+	eachOperation(h, func(route string, op *huma.Operation) {
 		if op.Summary == "" || len(op.Tags) == 0 || op.OperationID == "" {
 			t.Errorf("%s has no summary, tag or id", route)
 		}
@@ -44,7 +44,7 @@ func TestNoToken(t *testing.T) {
 		"GET /api/v1/nonsense", "GET /api/v1", "GET /api/v1/", "GET /api/", "GET /api/nonsense", "GET /api/v2/nodes", "GET /api/v1/openapi.yaml", "GET /api/v1/openapi-nonsense",
 		"GET /api/v1/session/nonsense", "GET /api/v1/session/invitation/x", "PUT /api/v1/nodes", "PROPFIND /api/v1/nodes", "OPTIONS /api/v1/nodes", "GET /wire/v1/nonsense", "GET /wire/v1/register",
 	}
-	operations(h, func(route string, op *huma.Operation) {
+	eachOperation(h, func(route string, op *huma.Operation) {
 		if role, _ := rest.RoleOf(op); role != access.Public {
 			asked = append(asked, route)
 		}

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"patrol/internal/platform/event"
+	"patrol/internal/platform/rest"
 	"patrol/internal/platform/tlscert"
 )
 
@@ -36,12 +38,13 @@ func (c *Console) serve(ctx context.Context) error {
 		scheme, fingerprint = "https", tlscert.Fingerprint(certificate.Certificate[0])
 	}
 	url := fmt.Sprintf("%s://%s", scheme, listener.Addr())
-	// Requests end with ctx, so that streams do not hold up the end.
+	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
 	server := &http.Server{
-		Handler:           c.handler(scheme == "https" || c.options.PlainHTTP),
+		Handler:           draining(ctx, c.handler(scheme == "https" || c.options.PlainHTTP)),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		ErrorLog:          log.New(serverLog{}, "", 0),
 	}
 	if _, err := fmt.Fprintf(c.options.Out, "Patrol console on %s\n", url); err != nil {
@@ -56,14 +59,54 @@ func (c *Console) serve(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-		defer cancel()
-		ended <- server.Shutdown(deadline)
+		ended <- c.drain(server)
 	}()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", url, err)
 	}
 	return <-ended
+}
+
+// drain lets what is under way finish, after those who balance load had time to
+// see that the console is not ready any more.
+func (c *Console) drain(server *http.Server) error {
+	c.operations.Drain()
+	if c.options.DrainDelay > 0 {
+		slog.Info("console drains", "delay", c.options.DrainDelay)
+		time.Sleep(c.options.DrainDelay)
+	}
+	deadline, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	err := server.Shutdown(deadline)
+	if errors.Is(err, context.DeadlineExceeded) {
+		slog.Warn("requests that took too long are broken off")
+		err = server.Close()
+	}
+	return err
+}
+
+// lasts tells of requests that are streams.
+func lasts(r *http.Request) bool {
+	return r.URL.Path == event.StreamPath || r.URL.Path == "/wire/v1/stream"
+}
+
+// draining ends streams with ctx, so that their readers reconnect elsewhere, and
+// gives out no more work. All else goes on.
+func draining(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		stream := lasts(r)
+		if ctx.Err() != nil && (stream || r.URL.Path == "/wire/v1/commands/claim") {
+			rest.WriteProblem(w, http.StatusServiceUnavailable, "this console is about to end: ask again, another one or the next will answer")
+			return
+		}
+		if stream {
+			streaming, cancel := context.WithCancel(r.Context())
+			defer cancel()
+			defer context.AfterFunc(ctx, cancel)()
+			r = r.WithContext(streaming)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (c *Console) certificate() (tls.Certificate, error) {

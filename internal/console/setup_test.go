@@ -32,8 +32,13 @@ type house struct {
 
 func openHouse(t *testing.T, feedURL string) house {
 	t.Helper()
+	return openHouseIn(t, t.TempDir(), feedURL)
+}
+
+func openHouseIn(t *testing.T, dir, feedURL string) house {
+	t.Helper()
 	c, err := Open(t.Context(), Options{
-		DataDir: t.TempDir(), FeedURL: feedURL, FeedInterval: time.Hour, AdminPassword: password, Version: "test", Out: io.Discard,
+		DataDir: dir, FeedURL: feedURL, FeedInterval: time.Hour, AdminPassword: password, Version: "test", Out: io.Discard,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
 	"patrol/internal/platform/problem"
+	"patrol/internal/platform/trace"
 )
 
 // DefaultURL is where OSV publishes.
@@ -92,7 +93,7 @@ func (s *Service) rest(ctx context.Context, due <-chan time.Time) {
 	spared := func(h handed) bool { return s.now().Sub(h.intelligenceChecked) < s.settings.Interval }
 	for {
 		if err := s.updateIntelligence(ctx, spared); err != nil && ctx.Err() == nil {
-			slog.Error("intelligence not updated", "error", err)
+			slog.ErrorContext(ctx, "intelligence not updated", "error", err)
 		}
 		spared = never
 		select {
@@ -192,9 +193,9 @@ func (s *Service) updateUnless(ctx context.Context, named []string, spared func(
 	kind, data := "feed.updated", any(outcome)
 	if err != nil {
 		kind, data = "feed.update_failed", map[string]string{"error": err.Error()}
-		slog.Error("feed not updated", "error", err)
+		slog.ErrorContext(ctx, "feed not updated", "error", err)
 	} else {
-		slog.Info("feed updated", "revision", outcome.Revision, "records", outcome.Records)
+		slog.InfoContext(ctx, "feed updated", "revision", outcome.Revision, "records", outcome.Records)
 	}
 	logged := s.db.Write(ctx, func(tx *db.Tx) error {
 		return event.Append(ctx, tx, s.now(), kind, outcome.Revision, data)
@@ -202,7 +203,9 @@ func (s *Service) updateUnless(ctx context.Context, named []string, spared func(
 	return outcome, errors.Join(err, logged)
 }
 
-func (s *Service) update(ctx context.Context, named []string) (Outcome, error) {
+func (s *Service) update(ctx context.Context, named []string) (_ Outcome, err error) {
+	ctx, end := trace.Span(ctx, "update feed", &err)
+	defer end()
 	options := Options{URL: s.settings.URL}
 	switch {
 	case !s.auto():
@@ -242,13 +245,13 @@ func (s *Service) updateIntelligence(ctx context.Context, spared func(handed) bo
 		return err
 	}
 	for _, failed := range outcome.Failed {
-		slog.Warn("source not updated", "source", failed.Name, "error", failed.Error)
+		slog.WarnContext(ctx, "source not updated", "source", failed.Name, "error", failed.Error)
 	}
 	s.reassess(ctx)
 	if !outcome.Changed {
 		return nil
 	}
-	slog.Info("intelligence updated", "revision", outcome.Revision)
+	slog.InfoContext(ctx, "intelligence updated", "revision", outcome.Revision)
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		return event.Append(ctx, tx, s.now(), "feed.intelligence_updated", outcome.Revision, outcome)
 	})
@@ -269,7 +272,7 @@ func (s *Service) reassess(ctx context.Context) {
 		}
 	}
 	if err != nil && ctx.Err() == nil {
-		slog.Error("vulnerabilities not assessed anew; it will be tried again", "error", err)
+		slog.ErrorContext(ctx, "vulnerabilities not assessed anew; it will be tried again", "error", err)
 	}
 }
 

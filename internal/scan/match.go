@@ -14,6 +14,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/trace"
 )
 
 // idle is how long the matcher waits when nothing wakes it: what remains to be
@@ -99,10 +100,12 @@ func (s *Service) keepWhile(ctx context.Context, claim lease.Claim, work func(co
 	return err
 }
 
-func (s *Service) match(ctx context.Context, claim lease.Claim) error {
+func (s *Service) match(ctx context.Context, claim lease.Claim) (err error) {
+	ctx, end := trace.Span(ctx, "match scan", &err, "scan", claim.ID)
+	defer end()
 	var digest string
 	var warnings []collect.Warning
-	err := s.db.Read().QueryRowContext(ctx, `SELECT b.digest, s.warnings FROM scan AS s JOIN sbom AS b ON b.id = s.sbom_id WHERE s.id = $1`, claim.ID).
+	err = s.db.Read().QueryRowContext(ctx, `SELECT b.digest, s.warnings FROM scan AS s JOIN sbom AS b ON b.id = s.sbom_id WHERE s.id = $1`, claim.ID).
 		Scan(&digest, db.JSON{Into: &warnings})
 	if err != nil {
 		return fmt.Errorf("read scan %s: %w", claim.ID, err)

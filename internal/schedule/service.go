@@ -56,6 +56,10 @@ const (
 // topic is the signal that some schedule's next fire time changed.
 const topic = "schedule"
 
+// DefaultsCreated is the event by which a console remembers that it had its first
+// schedules; it is never swept out of the log.
+const DefaultsCreated = "schedule.defaults_created"
+
 // Defaults makes the two schedules that every console begins with, disabled, if
 // the console has never had a schedule: one that was deleted stays so.
 func (s *Service) Defaults(ctx context.Context) error {
@@ -64,9 +68,8 @@ func (s *Service) Defaults(ctx context.Context) error {
 		{Name: AllContainers, Cron: "0 0 * * 0", TimeZone: "UTC", Selector: `node.kind == "container"`},
 	}
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		const marker = "schedule.defaults_created"
 		var made int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM event WHERE type = $1`, marker).Scan(&made); err != nil || made > 0 {
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM event WHERE type = $1`, DefaultsCreated).Scan(&made); err != nil || made > 0 {
 			return err
 		}
 		for _, d := range defaults {
@@ -74,7 +77,7 @@ func (s *Service) Defaults(ctx context.Context) error {
 				return err
 			}
 		}
-		return event.Append(ctx, tx, s.now(), marker, "", struct{}{})
+		return event.Append(ctx, tx, s.now(), DefaultsCreated, "", struct{}{})
 	})
 }
 

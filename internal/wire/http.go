@@ -63,8 +63,10 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 		rest.WriteProblem(w, http.StatusConflict, "the command is no longer yours: it was cancelled, finished or taken over")
 	case errors.Is(err, db.ErrNotFound):
 		rest.WriteProblem(w, http.StatusNotFound, "there is no such thing")
+	case errors.Is(err, db.ErrReadOnly):
+		rest.WriteProblem(w, http.StatusServiceUnavailable, db.ErrReadOnly.Error())
 	default:
-		slog.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		rest.WriteProblem(w, http.StatusInternalServerError, "the console could not do this; its log says why")
 	}
 }

@@ -20,6 +20,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Dialect names what the SQL of a room may have to tell apart.
@@ -42,6 +44,7 @@ type Tx struct {
 	*sql.Tx
 	dialect Dialect
 	after   []func()
+	topics  map[string]struct{}
 }
 
 // Turn is what transactions can take turns at, from when they ask to their end.
@@ -71,13 +74,29 @@ func (t *Tx) Take(ctx context.Context, turn Turn) error {
 // when it is rolled back. It is where waiting readers are woken.
 func (t *Tx) AfterCommit(f func()) { t.after = append(t.after, f) }
 
+// Wake has those who wait for a topic woken once the transaction is committed, by
+// whom [DB.OnWake] names.
+func (t *Tx) Wake(topic string) {
+	if t.topics == nil {
+		t.topics = make(map[string]struct{})
+	}
+	t.topics[topic] = struct{}{}
+}
+
 // DB is an open database.
 type DB struct {
 	writer, reader *sql.DB
 	dialect        Dialect
 	url            string // PostgreSQL's
 	closing        sync.Once
+	wake           func(topic string)
+	counts         counts
+	broken         atomic.Pointer[error] // why nothing can be written
 }
+
+// OnWake says who is called with each topic of [Tx.Wake]. It is called before
+// anything is written.
+func (d *DB) OnWake(wake func(topic string)) { d.wake = wake }
 
 // Close ends both pools.
 func (d *DB) Close() error {
@@ -95,11 +114,20 @@ func (d *DB) Read() Querier { return d.reader }
 // Write runs f in one transaction: committed if f returns nil, rolled back
 // otherwise. On PostgreSQL f runs again if the transaction could not be put in
 // order with others.
+//
+// While the disk is full it fails at once with [ErrReadOnly].
 func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
+	if err := d.ReadOnly(); err != nil {
+		return err
+	}
+	return d.notice(d.attempt(ctx, f))
+}
+
+func (d *DB) attempt(ctx context.Context, f func(tx *Tx) error) error {
 	if d.dialect == PostgreSQL {
 		return d.writeRepeatedly(ctx, f)
 	}
-	return write(ctx, d.writer, SQLite, f)
+	return d.write(ctx, d.writer, f)
 }
 
 // beginner is a pool, or one connection of it.
@@ -107,13 +135,14 @@ type beginner interface {
 	BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
 }
 
-func write(ctx context.Context, on beginner, dialect Dialect, f func(tx *Tx) error) error {
+func (d *DB) write(ctx context.Context, on beginner, f func(tx *Tx) error) (err error) {
+	defer d.counts.note(time.Now(), &err)
 	opts := &sql.TxOptions{Isolation: sql.LevelSerializable} // which SQLite's always are
 	sqlTx, err := on.BeginTx(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	tx := &Tx{Tx: sqlTx, dialect: dialect}
+	tx := &Tx{Tx: sqlTx, dialect: d.dialect}
 	defer func() { _ = sqlTx.Rollback() }() // a no-op after Commit
 	if err := f(tx); err != nil {
 		return err
@@ -123,6 +152,11 @@ func write(ctx context.Context, on beginner, dialect Dialect, f func(tx *Tx) err
 	}
 	for _, call := range tx.after {
 		call()
+	}
+	for topic := range tx.topics {
+		if d.wake != nil {
+			d.wake(topic)
+		}
 	}
 	return nil
 }

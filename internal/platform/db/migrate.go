@@ -26,7 +26,8 @@ type Migrations struct {
 // once take turns.
 func (d *DB) Migrate(ctx context.Context, rooms ...Migrations) error {
 	prelude := `CREATE TABLE IF NOT EXISTS schema_migration (
-			room TEXT NOT NULL, file TEXT NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (room, file));`
+			room TEXT NOT NULL, file TEXT NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (room, file));
+		CREATE TABLE IF NOT EXISTS probe (filler TEXT NOT NULL);`
 	if d.dialect == PostgreSQL {
 		prelude += wordsOfSQLite
 	}

@@ -56,13 +56,14 @@ func OpenPostgres(ctx context.Context, url string) (*DB, error) {
 
 // writeRepeatedly runs f until it can be put in order with what others do.
 func (d *DB) writeRepeatedly(ctx context.Context, f func(tx *Tx) error) error {
-	err := write(ctx, d.writer, PostgreSQL, f)
+	err := d.write(ctx, d.writer, f)
 	for attempt := 1; attempt < attempts && isContradiction(err); attempt++ {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(rand.N(time.Duration(attempt) * time.Millisecond)):
 		}
+		d.counts.repeated.Add(1)
 		err = d.writeInTurn(ctx, f)
 	}
 	return err
@@ -71,7 +72,7 @@ func (d *DB) writeRepeatedly(ctx context.Context, f func(tx *Tx) error) error {
 // writeInTurn lets transactions that failed go one after the other, so that they
 // do not fail each other again.
 func (d *DB) writeInTurn(ctx context.Context, f func(tx *Tx) error) error {
-	return d.locked(ctx, writing, func(conn *sql.Conn) error { return write(ctx, conn, PostgreSQL, f) })
+	return d.locked(ctx, writing, func(conn *sql.Conn) error { return d.write(ctx, conn, f) })
 }
 
 // Alone runs f while no other console runs one under the same turn, outside of
@@ -114,11 +115,15 @@ const channel = "patrol"
 
 // Notify tells all who listen, in every console on this database. SQLite has one
 // console alone, who needs no telling.
-func (d *DB) Notify(ctx context.Context, topic string) error {
+func (d *DB) Notify(ctx context.Context, topics ...string) error {
 	if d.dialect != PostgreSQL {
 		return nil
 	}
-	_, err := d.writer.ExecContext(ctx, `SELECT pg_notify($1, $2)`, channel, topic)
+	list, err := Column(topics)
+	if err != nil {
+		return err
+	}
+	_, err = d.writer.ExecContext(ctx, `SELECT pg_notify($1, value->>0) FROM json_array_elements($2::json)`, channel, list)
 	return err
 }
 

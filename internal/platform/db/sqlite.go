@@ -52,3 +52,17 @@ func dsn(path, last string) string {
 	return name.String() + "?_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=busy_timeout(10000)" +
 		"&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&" + last
 }
+
+// Snapshot copies the SQLite database in a file into a new one, as it is at one
+// instant, while others read and write it.
+func Snapshot(ctx context.Context, path, to string) (err error) {
+	source, err := sql.Open("sqlite", dsn(path, "_pragma=temp_store(1)"))
+	if err != nil {
+		return fmt.Errorf("copy database %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	if _, err := source.ExecContext(ctx, `VACUUM INTO $1`, to); err != nil {
+		return fmt.Errorf("copy database %s to %s: %w", path, to, err)
+	}
+	return nil
+}

@@ -32,6 +32,9 @@ type Event struct {
 	Data    json.RawMessage `json:"data"`
 }
 
+// Topic is the signal that the log has grown.
+const Topic = "event"
+
 // Append writes an event in the transaction of the change. From here to the
 // commit no other transaction appends, or a number could be seen after a greater
 // one, and who reads on from that would miss it. So append last.
@@ -48,13 +51,22 @@ func Append(ctx context.Context, tx *db.Tx, now time.Time, kind, subject string,
 	if err != nil {
 		return fmt.Errorf("append event %s: %w", kind, err)
 	}
+	tx.Wake(Topic)
 	return nil
 }
 
 // After returns up to limit events that follow a sequence number, in order.
 func After(ctx context.Context, q db.Querier, id int64, limit int) ([]Event, error) {
-	rows, err := q.QueryContext(ctx, `SELECT id, type, subject, time, data FROM event WHERE id > $1 ORDER BY id LIMIT $2`, id, limit)
-	return db.All(rows, err, func(scan db.Scan) (e Event, err error) {
+	return read(ctx, q, `WHERE e.id > $1 ORDER BY e.id LIMIT $2`, id, limit)
+}
+
+func read(ctx context.Context, q db.Querier, rest string, args ...any) ([]Event, error) {
+	rows, err := q.QueryContext(ctx, `SELECT e.id, e.type, e.subject, e.time, e.data FROM event AS e `+rest, args...)
+	events, err := db.All(rows, err, func(scan db.Scan) (e Event, err error) {
 		return e, scan(&e.ID, &e.Type, &e.Subject, db.Time{Time: &e.Time}, db.JSON{Into: &e.Data})
 	})
+	if err != nil {
+		return nil, fmt.Errorf("read the event log: %w", err)
+	}
+	return events, nil
 }

@@ -9,6 +9,10 @@ import (
 // Signals wakes who waits for work, by topic. It only shortens waiting: every
 // waiter also looks by itself now and then, so a lost signal costs time alone.
 type Signals struct {
+	// Forward, if set before anything is woken, is called with every topic that is
+	// woken here, to tell other processes. It must not block.
+	Forward func(topic string)
+
 	mu      sync.Mutex
 	waiters map[string]map[chan struct{}]struct{}
 }
@@ -18,11 +22,30 @@ func NewSignals() *Signals {
 	return &Signals{waiters: make(map[string]map[chan struct{}]struct{})}
 }
 
-// Wake wakes every waiter of the topic.
+// Wake wakes every waiter of the topic, here and where Forward leads.
 func (s *Signals) Wake(topic string) {
+	s.Hear(topic)
+	if s.Forward != nil {
+		s.Forward(topic)
+	}
+}
+
+// Hear wakes the waiters in this process alone, because another one woke the
+// topic; every waiter if topic is empty.
+func (s *Signals) Hear(topic string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for waiter := range s.waiters[topic] {
+	if topic != "" {
+		wake(s.waiters[topic])
+		return
+	}
+	for _, waiters := range s.waiters {
+		wake(waiters)
+	}
+}
+
+func wake(waiters map[chan struct{}]struct{}) {
+	for waiter := range waiters {
 		select {
 		case waiter <- struct{}{}:
 		default: // it has not looked since it was last woken

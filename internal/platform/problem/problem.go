@@ -16,6 +16,7 @@ const (
 	KindInvalid   Kind = 422 // a value cannot be accepted
 	KindNotFound  Kind = 404
 	KindConflict  Kind = 409 // not in the present state
+	KindGone      Kind = 410 // it was there, and is no longer kept
 	KindTooLarge  Kind = 413
 	KindUnknown   Kind = 401 // who is asking is not known
 	KindForbidden Kind = 403 // who is asking is known, and may not
@@ -53,6 +54,11 @@ func NotFound(noun, id string) error {
 // Conflict says why something cannot be done now.
 func Conflict(format string, args ...any) error {
 	return &Error{Kind: KindConflict, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Gone says what is no longer kept, and what is.
+func Gone(format string, args ...any) error {
+	return &Error{Kind: KindGone, Detail: fmt.Sprintf(format, args...)}
 }
 
 // TooLarge says which limit was passed.

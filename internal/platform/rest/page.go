@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"patrol/internal/platform/logs"
 	"patrol/internal/platform/problem"
 )
 
@@ -62,8 +63,15 @@ func NewPage[T any](items []T, limit int, key func(T) any) (Page[T], error) {
 }
 
 // WriteProblem answers with an RFC 9457 problem, for the routes that are not of
-// the OpenAPI document.
+// the OpenAPI document. What is the console's own fault names the request, as its
+// log does.
 func WriteProblem(w http.ResponseWriter, status int, detail string) {
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", RetryAfter)
+	}
+	if status == http.StatusInternalServerError {
+		detail += ", at request_id " + w.Header().Get(logs.Header)
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the caller is gone if this fails

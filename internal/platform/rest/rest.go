@@ -17,11 +17,15 @@ import (
 
 	"patrol/internal/platform/access"
 	"patrol/internal/platform/db"
+	"patrol/internal/platform/logs"
 	"patrol/internal/platform/problem"
 )
 
 // bodyLimit is how many bytes a JSON request may have.
 const bodyLimit = 1 << 20
+
+// RetryAfter is how many seconds to wait for a console that cannot do it now.
+const RetryAfter = "10"
 
 // Huma keeps these choices in package variables; they are the same for every
 // API of this program and set once.
@@ -30,12 +34,12 @@ var configure = sync.OnceFunc(func() {
 	plain := huma.NewErrorWithContext
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
 		// Huma echoes rejected values and raw error texts: both may hold secrets.
-		if status >= http.StatusInternalServerError {
+		if status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable {
 			cause := errors.Join(errs...)
 			if !errors.Is(cause, context.Canceled) { // else nobody waits for the answer
-				slog.Error("request failed", "method", ctx.Method(), "path", ctx.URL().Path, "error", cause)
+				slog.ErrorContext(ctx.Context(), "request failed", "method", ctx.Method(), "path", ctx.URL().Path, "error", cause)
 			}
-			return plain(ctx, status, "the console could not do this; its log says why")
+			return plain(ctx, status, "the console could not do this; its log says why, at request_id "+logs.RequestID(ctx.Context()))
 		}
 		err := plain(ctx, status, message, errs...)
 		if model, ok := err.(*huma.ErrorModel); ok {
@@ -125,6 +129,8 @@ func statusError(err error) error {
 		return huma.NewError(int(p.Kind), p.Detail)
 	case errors.Is(err, db.ErrNotFound):
 		return huma.Error404NotFound("there is no such thing")
+	case errors.Is(err, db.ErrReadOnly):
+		return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(db.ErrReadOnly.Error()), http.Header{"Retry-After": {RetryAfter}})
 	default:
 		return err
 	}
