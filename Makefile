@@ -11,7 +11,7 @@ DATA        := PATROL_SHARED=$(SHARED) $(GO) test -tags shareddata
 
 export PATROL_SHARED := $(SHARED)
 
-.PHONY: build run test test-data lint bench fuzz soak generate clean
+.PHONY: build run test test-containers test-data lint bench fuzz soak generate clean
 
 build: $(UI)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/patrol ./cmd/patrol
@@ -31,6 +31,13 @@ test: build
 	scripts/need.sh chromium=chromium curl=curl jq=jq rpm=rpm dpkg=dpkg pg_ctlcluster=postgresql
 	cd web && npm test
 	$(SERVE) $(GO) test -race -timeout 15m ./...
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory test-containers; \
+	else echo "not root: the tests with real container runtimes were left out; run them as root: make test-containers" >&2; fi
+
+# Against a dockerd and a containerd that the tests start, each on its own.
+test-containers:
+	scripts/need.sh dockerd=docker.io containerd=containerd ctr=containerd
+	$(GO) test -tags dockerd -run "Docker|Containerd" -timeout 5m ./internal/agent/... ./internal/collect/image
 
 test-data: build
 	scripts/need.sh rpm=rpm dpkg=dpkg
@@ -38,7 +45,7 @@ test-data: build
 	PATROL_SHARED=$(SHARED) $(SERVE) $(GO) test -tags shareddata -timeout 15m ./internal/... ./bench/...
 
 lint: web/node_modules/.package-lock.json
-	$(GO) vet ./... && $(GO) vet -tags shareddata ./...
+	$(GO) vet ./... && $(GO) vet -tags shareddata,dockerd,soak ./...
 	$(GO) run $(STATICCHECK) ./...
 	@unformatted=$$($(GO) run $(GOFUMPT) -l cmd internal bench web/*.go) && test -z "$$unformatted" || { echo "run gofumpt -w on:" $$unformatted >&2; exit 1; }
 	cd web && npm run lint
@@ -64,12 +71,12 @@ fuzz:
 		done; \
 	done
 
-# Kills console and agent at many instants, again and again; scans an image of a
-# real Docker daemon.
+# Kills console and agent at many instants, again and again; reads containers and
+# an image of a Debian that debootstrap makes.
 soak: build
 	$(GO) test -run TestKill -count 20 -timeout 60m ./cmd/patrol
-	scripts/need.sh dockerd=docker.io
-	$(GO) test -tags dockerd -run TestDockerd ./internal/collect/image
+	scripts/need.sh dockerd=docker.io debootstrap=debootstrap
+	$(GO) test -tags dockerd,soak -run TestDebootstrap -timeout 30m ./internal/agent/containers
 
 clean:
 	rm -rf bin web/node_modules && find web/dist -mindepth 1 ! -name .gitkeep -delete

@@ -25,6 +25,18 @@ func nodesCommand() *cobra.Command {
 		{"NAME", func(n fleet.Node) string { return n.Name }},
 		{"KIND", func(n fleet.Node) string { return n.Kind }},
 		{"STATE", func(n fleet.Node) string { return n.State }},
+		{"HOST", func(n fleet.Node) string {
+			if n.Host == nil {
+				return "-"
+			}
+			return n.Host.Name
+		}},
+		{"IMAGE", func(n fleet.Node) string {
+			if n.Image == nil {
+				return "-"
+			}
+			return cmp.Or(n.Image.Reference, n.Image.Digest)
+		}},
 		{"DISTRIBUTION", func(n fleet.Node) string { return cmp.Or(n.Distribution.Name, "-") }},
 		{"LAST SEEN", func(n fleet.Node) string { return moment(n.LastSeen) }},
 		{"LAST SCAN", func(n fleet.Node) string {

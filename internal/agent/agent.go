@@ -35,7 +35,10 @@ type Options struct {
 	// DataDir keeps the agent's identity across restarts.
 	DataDir string
 	Labels  map[string]string
-	Version string
+	// Runtimes are the container runtimes to ask, as "kind:socket"; those that are
+	// found below Root if it is empty.
+	Runtimes []string
+	Version  string
 }
 
 // poll is how often the agent asks for commands without being told to.
@@ -43,8 +46,9 @@ const poll = 30 * time.Second
 
 // Agent is a registered agent.
 type Agent struct {
-	options Options
-	client  *wire.Client
+	options  Options
+	client   *wire.Client
+	children *children
 }
 
 // Run registers if need be, and works until the context ends. An agent that the
@@ -52,7 +56,7 @@ type Agent struct {
 // returns an error only where trying again cannot help.
 func Run(ctx context.Context, o Options) error {
 	for ctx.Err() == nil {
-		a := &Agent{options: o, client: &wire.Client{Console: o.Console, HTTP: o.HTTP}}
+		a := &Agent{options: o, client: &wire.Client{Console: o.Console, HTTP: o.HTTP}, children: newChildren(o.Labels)}
 		id, err := a.identify(ctx)
 		if err != nil || ctx.Err() != nil {
 			return err
@@ -81,6 +85,8 @@ func (a *Agent) work(ctx context.Context) error {
 	var others sync.WaitGroup
 	others.Go(func() { a.listen(ctx, wake) })
 	others.Go(func() { a.beat(ctx, cancel) })
+	others.Go(func() { a.children.find(ctx, a.options.Runtimes, a.options.Root) })
+	others.Go(func() { a.children.report(ctx, a.client) })
 	a.obey(ctx, wake)
 	others.Wait()
 	return context.Cause(ctx)
@@ -122,11 +128,13 @@ func (a *Agent) identify(ctx context.Context) (identity, error) {
 // listen keeps the stream open and passes on its wake-ups.
 func (a *Agent) listen(ctx context.Context, wake chan<- struct{}) {
 	for attempt := 1; ctx.Err() == nil; attempt++ {
+		connected := false
 		err := a.client.Stream(ctx, func() {
 			attempt = 0
-			select {
-			case wake <- struct{}{}:
-			default: // it is awake already
+			poke(wake)
+			if !connected {
+				connected = true
+				poke(a.children.again)
 			}
 		})
 		if ctx.Err() != nil {

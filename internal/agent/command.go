@@ -56,10 +56,10 @@ func (a *Agent) keep(ctx context.Context, command wire.Command, cancel context.C
 // scan collects and reports; a collection that fails is reported too.
 func (a *Agent) scan(ctx context.Context, command wire.Command) error {
 	started := time.Now()
-	slog.Info("scan begins", "scan", command.Scan, "root", a.options.Root)
+	slog.Info("scan begins", "scan", command.Scan, "of", about(command))
 	var finish wire.FinishRequest
 	var encoded []byte
-	result, err := collect.Dir(ctx, collect.Options{Root: a.options.Root})
+	result, err := a.collect(ctx, command)
 	if err == nil {
 		encoded, err = result.Document.Encode()
 	}
@@ -87,4 +87,19 @@ func (a *Agent) scan(ctx context.Context, command wire.Command) error {
 		_, err = a.client.Finish(ctx, command, finish)
 		return err
 	})
+}
+
+// collect reads the host, or what the command is about.
+func (a *Agent) collect(ctx context.Context, command wire.Command) (*collect.Result, error) {
+	if command.Target != nil {
+		return a.children.collect(ctx, *command.Target)
+	}
+	return collect.Dir(ctx, collect.Options{Root: a.options.Root, Exclude: a.children.storage(ctx, a.options.Root)})
+}
+
+func about(command wire.Command) string {
+	if command.Target != nil {
+		return command.Target.Kind + " " + command.Target.Key
+	}
+	return "host"
 }

@@ -201,6 +201,8 @@ type machine struct {
 	h             *house
 	root, dataDir string
 	console       *url.URL
+	runtimes      []string
+	labels        map[string]string
 }
 
 func (h *house) machine() *machine {
@@ -209,13 +211,16 @@ func (h *house) machine() *machine {
 	if err := os.CopyFS(root, os.DirFS("testdata/host")); err != nil {
 		h.t.Fatal(err)
 	}
-	return &machine{h, root, filepath.Join(h.t.TempDir(), "agent"), h.api.Console}
+	return &machine{
+		h: h, root: root, dataDir: filepath.Join(h.t.TempDir(), "agent"), console: h.api.Console,
+		labels: map[string]string{"env": "test"},
+	}
 }
 
 func (m *machine) options(enrolment string) agent.Options {
 	return agent.Options{
 		Console: m.console, EnrolmentToken: enrolment, HTTP: &http.Client{Transport: new(http.Transport)},
-		Root: m.root, DataDir: m.dataDir, Labels: map[string]string{"env": "test"}, Version: "test",
+		Root: m.root, DataDir: m.dataDir, Labels: m.labels, Version: "test", Runtimes: m.runtimes,
 	}
 }
 

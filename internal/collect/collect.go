@@ -27,6 +27,9 @@ import (
 type Options struct {
 	// Root is the directory to read; "/" for this host.
 	Root string
+	// Process, if set, is the process whose root directory Root is, as of a
+	// container: its mounts count, not this process's, and the tree is a system.
+	Process int
 	// Exclude are directories that are not read, by their path below Root.
 	Exclude []string
 	// FileTimeout is how long the extraction from one file may take; zero is
@@ -90,12 +93,12 @@ func collect(ctx context.Context, opts Options, sources []*source, owned *ownedF
 	in := newInventory(tree{root}, owned)
 	w := walker{
 		index:    newSourceIndex(sources),
-		skips:    newSkipSet(in.isSystem(opts.Root), opts.Exclude),
+		skips:    newSkipSet(opts.Process > 0 || in.isSystem(opts.Root), opts.Exclude),
 		jobs:     make(chan job),
 		warn:     in.warn,
 		progress: opts.Progress,
 	}
-	if mounts, err := unscannedMounts(opts.Root); err != nil {
+	if mounts, err := unscannedMounts(opts); err != nil {
 		in.warn(".", "the mount table cannot be read, so file systems of other machines are not told apart: "+err.Error())
 	} else {
 		w.skips.add(mounts...)

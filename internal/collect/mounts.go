@@ -2,10 +2,12 @@ package collect
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -28,51 +30,120 @@ var unscannedTypes = map[string]bool{
 	"fuse.davfs": true, "davfs": true,
 }
 
-// unscannedMounts returns the mount points below root that are not read, as
-// paths below it. They are known by the mount table alone: to look at a mount
-// point whose server is gone would block.
-func unscannedMounts(root string) ([]string, error) {
-	f, err := os.Open("/proc/self/mountinfo")
+// unscannedMounts returns the mount points that are not read, as paths below the
+// root. They are known by the mount table alone: to look at a mount point whose
+// server is gone would block.
+func unscannedMounts(opts Options) ([]string, error) {
+	if opts.Process > 0 {
+		return containerMounts(opts.Process)
+	}
+	mounts, err := readMounts("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	real, err := filepath.EvalSymlinks(root)
+	real, err := filepath.EvalSymlinks(opts.Root)
 	if err != nil {
 		return nil, err
 	}
 	if real, err = filepath.Abs(real); err != nil {
 		return nil, err
 	}
-	return parseMounts(f, real)
+	return unscanned(mounts, real), nil
 }
 
-// parseMounts reads proc_pid_mountinfo(5):
+// containerMounts are those that are not read below the root of a container's
+// process, whose table names them as the container does. Volumes are read: what
+// lies there can run in the container. But a container that watches its host has
+// the host's own directories mounted, whose software is the host's.
+func containerMounts(process int) ([]string, error) {
+	theirs, err := readMounts(fmt.Sprintf("/proc/%d/mountinfo", process))
+	if err != nil {
+		return nil, err
+	}
+	host, err := readMounts("/proc/1/mountinfo")
+	if err != nil {
+		if host, err = readMounts("/proc/self/mountinfo"); err != nil {
+			return nil, err
+		}
+	}
+	return append(unscanned(theirs, "/"), ofHost(theirs, host)...), nil
+}
+
+// hostTrees are directories of a host that no container has for a volume of its
+// own. Those that hold all containers, of skippedAtRoot, are so too.
+var hostTrees = map[string]bool{
+	"/": true, "/etc": true, "/home": true, "/lib": true, "/opt": true, "/root": true, "/usr": true,
+	"/usr/lib": true, "/usr/local": true, "/usr/share": true, "/var": true, "/var/lib": true,
+}
+
+// ofHost returns the mounts of a container that are trees of the host.
+func ofHost(theirs, host map[string]mount) (points []string) {
+	for point, m := range theirs {
+		rel, inside := below("/", point)
+		if !inside {
+			continue
+		}
+		for at, h := range host {
+			under, ok := strings.CutPrefix(m.root, strings.TrimSuffix(h.root, "/"))
+			if m.device != h.device || !ok || under != "" && under[0] != '/' {
+				continue
+			}
+			place := path.Join(at, under)
+			if hostTrees[place] || slices.Contains(skippedAtRoot, strings.TrimPrefix(place, "/")) {
+				points = append(points, rel)
+				break
+			}
+		}
+	}
+	return points
+}
+
+// mount is a line of a mount table.
+type mount struct {
+	device string // major:minor
+	root   string // the directory of its file system that is mounted
+	kind   string // of file system
+}
+
+func readMounts(table string) (map[string]mount, error) {
+	f, err := os.Open(table)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return parseMounts(f)
+}
+
+// parseMounts reads proc_pid_mountinfo(5), by mount point:
 //
 //	36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
-//	              point ↑        optional, any ↑ ↑ end  ↑ type
+//	      dev  root  point        optional, any ↑ ↑ end  ↑ type
 //
 // A later line covers an earlier one at the same point.
-func parseMounts(r io.Reader, root string) ([]string, error) {
-	types := map[string]string{}
+func parseMounts(r io.Reader) (map[string]mount, error) {
+	mounts := map[string]mount{}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
-		mount, source, ok := strings.Cut(lines.Text(), " - ")
-		fields := strings.Fields(mount)
+		line, source, ok := strings.Cut(lines.Text(), " - ")
+		fields := strings.Fields(line)
 		kind, _, _ := strings.Cut(source, " ")
 		if !ok || len(fields) < 5 {
 			continue
 		}
-		types[unescapeMount.Replace(fields[4])] = kind
+		mounts[unescapeMount.Replace(fields[4])] = mount{fields[2], unescapeMount.Replace(fields[3]), kind}
 	}
-	var points []string
-	for point, kind := range types {
-		rel, inside := below(root, point)
-		if inside && unscannedTypes[kind] {
+	return mounts, lines.Err()
+}
+
+// unscanned returns the mounts below root whose types hold no software of this
+// machine.
+func unscanned(mounts map[string]mount, root string) (points []string) {
+	for point, m := range mounts {
+		if rel, inside := below(root, point); inside && unscannedTypes[m.kind] {
 			points = append(points, rel)
 		}
 	}
-	return points, lines.Err()
+	return points
 }
 
 // below returns point as a path below root; false for root itself, which was

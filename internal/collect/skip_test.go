@@ -88,13 +88,46 @@ malformed
 		{"/sr", nil},
 	}
 	for _, tt := range tests {
-		got, err := parseMounts(strings.NewReader(table), tt.root)
+		mounts, err := parseMounts(strings.NewReader(table))
 		if err != nil {
 			t.Fatal(err)
 		}
+		got := unscanned(mounts, tt.root)
 		slices.Sort(got)
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %q, want %q", tt.root, got, tt.want)
 		}
+	}
+}
+
+// A container that watches its host has the host's directories mounted; volumes
+// and what else was bound are its own.
+func TestMountsOfTheHost(t *testing.T) {
+	const host = `22 1 8:1 / / rw - ext4 /dev/sda1 rw
+23 22 8:2 / /var rw - ext4 /dev/sda2 rw
+24 22 0:30 /@home /home rw - btrfs /dev/sdb rw
+25 22 8:9 / /var/lib/kubelet/pods/1/volumes/data rw - ext4 /dev/sdc rw
+`
+	const container = `90 80 0:99 / / rw - overlay overlay rw
+91 90 8:1 / /host ro - ext4 /dev/sda1 rw
+92 91 8:2 / /host/var ro - ext4 /dev/sda2 rw
+93 90 8:1 /usr/lib /usr/lib/host ro - ext4 /dev/sda1 rw
+94 90 0:30 /@home /people ro - btrfs /dev/sdb rw
+95 90 8:2 /lib/docker /docker ro - ext4 /dev/sda2 rw
+96 90 8:2 /lib/docker/volumes/app/_data /app rw - ext4 /dev/sda2 rw
+97 90 8:1 /srv/app /app2 rw - ext4 /dev/sda1 rw
+98 90 8:9 / /data rw - ext4 /dev/sdc rw
+99 90 0:50 / /tmp rw - tmpfs tmpfs rw
+100 90 0:30 /@home2 /other rw - btrfs /dev/sdb rw
+`
+	theirs, err := parseMounts(strings.NewReader(container))
+	ours, hostErr := parseMounts(strings.NewReader(host))
+	if err != nil || hostErr != nil {
+		t.Fatal(err, hostErr)
+	}
+	got := ofHost(theirs, ours)
+	slices.Sort(got)
+	if want := []string{"docker", "host", "host/var", "people", "usr/lib/host"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/lease"
 	"patrol/internal/sbom"
+	"patrol/internal/wire"
 )
 
 //go:embed migrations
@@ -26,13 +27,14 @@ var Migrations = db.Migrations{Room: "fleet", Files: files}
 // The kinds of node.
 const (
 	Host      = "host"
-	Container = "container"
+	Container = wire.ContainerKind
+	Image     = wire.ImageKind
 )
 
 // The states of a node.
 const (
 	Active   = "active"
-	Inactive = "inactive" // has missed its heartbeats
+	Inactive = "inactive" // has missed its heartbeats; or is a container that ended
 )
 
 // HeartbeatInterval is how often an agent reports; after three without one its
@@ -41,10 +43,16 @@ const HeartbeatInterval = 30 * time.Second
 
 // Node is anything that can be scanned.
 type Node struct {
-	ID           string            `json:"id"`
-	Kind         string            `json:"kind" enum:"host,container,image,cluster"`
-	Name         string            `json:"name"`
-	State        string            `json:"state" enum:"active,inactive,retired"`
+	ID    string `json:"id"`
+	Kind  string `json:"kind" enum:"host,container,image,cluster"`
+	Name  string `json:"name"`
+	State string `json:"state" enum:"active,inactive,retired"`
+	// Host is where a container runs, or an image is kept.
+	Host *NodeName `json:"host,omitempty"`
+	// Image is what a container was made of, or the image that the node is.
+	Image *wire.Image `json:"image,omitempty"`
+	// Runtimes are what runs containers on a host.
+	Runtimes     []wire.Runtime    `json:"runtimes"`
 	MachineID    string            `json:"machine_id"`
 	Distribution sbom.Distribution `json:"distribution"`
 	Architecture string            `json:"architecture"`

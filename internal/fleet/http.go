@@ -51,6 +51,10 @@ func (s *Service) Wire(mux wire.Mux) {
 			out := wire.HeartbeatResponse{Seconds: int(HeartbeatInterval / time.Second)}
 			return out, s.Heartbeat(r.Context(), access.From(r.Context()).Node, in)
 		}))
+	mux.HandleFunc("POST /wire/v1/children", wire.Handle("agent",
+		func(r *http.Request, in wire.ChildrenRequest) (struct{}, error) {
+			return struct{}{}, s.Report(r.Context(), access.From(r.Context()).Node, in)
+		}))
 	mux.HandleFunc("PUT /wire/v1/sboms/{digest}", s.receive)
 	mux.HandleFunc("GET /wire/v1/stream", s.stream)
 }

@@ -55,13 +55,17 @@ func (s *Service) Put(ctx context.Context, digest string, encoded []byte) error 
 	if err != nil {
 		return err
 	}
+	distribution, err := db.ToJSON(doc.Distribution)
+	if err != nil {
+		return err
+	}
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		inventory, err := keepInventory(ctx, tx, doc)
 		if err != nil {
 			return fmt.Errorf("keep inventory: %w", err)
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO sbom (digest, inventory_id, created_at, document) VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO NOTHING`,
-			digest, inventory, s.now().UnixMicro(), packed)
+		_, err = tx.ExecContext(ctx, `INSERT INTO sbom (digest, inventory_id, created_at, document, distribution) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (digest) DO NOTHING`,
+			digest, inventory, s.now().UnixMicro(), packed, distribution)
 		if err != nil {
 			return fmt.Errorf("keep SBOM %s: %w", digest, err)
 		}
@@ -113,9 +117,11 @@ func keepComponents(ctx context.Context, tx *db.Tx, inventory int64, doc *sbom.D
 	return err
 }
 
-// Installed notes that this is what the node has now.
+// Installed notes that this is what the node has now. Of a container or an image
+// it is also what tells the distribution.
 func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM) error {
-	_, err := tx.ExecContext(ctx, `UPDATE node SET sbom_id = $2 WHERE id = $1`, node, b.ID)
+	_, err := tx.ExecContext(ctx, `UPDATE node SET sbom_id = b.id, distribution = CASE WHEN node.host_id IS NULL THEN node.distribution ELSE b.distribution END
+		FROM sbom AS b WHERE node.id = $1 AND b.id = $2`, node, b.ID)
 	if err != nil {
 		return fmt.Errorf("note what is installed on node %s: %w", node, err)
 	}

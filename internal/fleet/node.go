@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"patrol/internal/match"
@@ -20,7 +21,7 @@ func (s *Service) Register(ctx context.Context, in wire.RegisterRequest) (out wi
 	if in.Facts.Protocol != wire.Version {
 		return out, problem.Conflict("this console speaks protocol %d and the agent %d: install the console's version of patrol", wire.Version, in.Facts.Protocol)
 	}
-	if len(in.Key) < 16 || len(in.Key) > maxFact {
+	if len(in.Key) < 16 || len(in.Key) > maxFact || strings.HasPrefix(in.Key, childKey) {
 		return out, problem.Invalid("key", "needs 16 to %d characters", maxFact)
 	}
 	if err := check(in.Facts); err != nil {
@@ -124,7 +125,7 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[N
 	alive := s.now().Add(-3 * HeartbeatInterval).UnixMicro()
 	rows, err := s.db.Read().QueryContext(ctx, selectNodes+`
 		WHERE n.id > $1 AND ($2 = '' OR n.kind = $2)
-		  AND ($3 = '' OR (CASE WHEN n.last_seen >= $4 THEN 'active' ELSE 'inactive' END) = $3)
+		  AND ($3 = '' OR (CASE WHEN n.present = 1 AND `+lastSeen+` >= $4 THEN 'active' ELSE 'inactive' END) = $3)
 		  AND ($6 = 'null' OR n.id IN (SELECT value->>0 FROM json_each($6)))
 		ORDER BY n.id LIMIT $5`, after, q.Kind, q.State, alive, p.Limit+1, scope.Column)
 	items, err := db.All(rows, err, s.readNode)
@@ -150,15 +151,20 @@ func (s *Service) Get(ctx context.Context, id string) (Node, error) {
 	return node, err
 }
 
+// lastSeen is the latest sign of a node: of a container that runs, its host's.
+const lastSeen = `CASE WHEN n.present = 1 AND h.last_seen > n.last_seen THEN h.last_seen ELSE n.last_seen END`
+
 // selectNodes reads what other rooms write of a node (its scans and occurrences):
 // reading may join, writing never crosses rooms.
-const selectNodes = `SELECT n.id, n.kind, n.name, n.machine_id, n.distribution, n.architecture, n.kernel, n.agent, n.labels, n.first_seen, n.last_seen,
+const selectNodes = `SELECT n.id, n.kind, n.name, n.machine_id, n.distribution, n.architecture, n.kernel, n.agent, n.labels, n.first_seen,
+	` + lastSeen + `, n.present, h.id, h.name, n.image, n.runtimes,
 	last.id, last.state, last.finished_at,
 	(SELECT json_group_object(severity, amount) FROM (
 		SELECT severity, count(*) AS amount FROM occurrence
 		WHERE node_id = n.id AND resolved_at IS NULL GROUP BY severity) AS counted),
 	i.ecosystems, r.uncovered, good.not_assessed
 	FROM node AS n
+	LEFT JOIN node AS h ON h.id = n.host_id
 	LEFT JOIN scan AS last ON last.id = (SELECT max(id) FROM scan WHERE node_id = n.id)
 	LEFT JOIN sbom AS b ON b.id = n.sbom_id
 	LEFT JOIN inventory AS i ON i.id = b.inventory_id
@@ -166,7 +172,10 @@ const selectNodes = `SELECT n.id, n.kind, n.name, n.machine_id, n.distribution, 
 	LEFT JOIN result AS r ON r.id = good.result_id`
 
 func (s *Service) readNode(scan db.Scan) (Node, error) {
-	n := Node{NotAssessed: []match.NotAssessed{}}
+	n := Node{NotAssessed: []match.NotAssessed{}, Runtimes: []wire.Runtime{}}
+	var present int
+	var hostID, hostName *string
+	var image wire.Image
 	var last struct {
 		id, state *string
 		finished  time.Time
@@ -175,13 +184,17 @@ func (s *Service) readNode(scan db.Scan) (Node, error) {
 	var blind []match.NotAssessed
 	err := scan(&n.ID, &n.Kind, &n.Name, &n.MachineID, db.JSON{Into: &n.Distribution}, &n.Architecture, &n.Kernel, &n.AgentVersion,
 		db.JSON{Into: &n.Labels}, db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen},
+		&present, &hostID, &hostName, db.JSON{Into: &image}, db.JSON{Into: &n.Runtimes},
 		&last.id, &last.state, db.Time{Time: &last.finished},
 		db.JSON{Into: &n.Counts}, db.JSON{Into: &ecosystems}, db.JSON{Into: &n.NotAssessed}, db.JSON{Into: &blind})
 	if err != nil {
 		return n, err
 	}
 	now := s.now()
-	n.State = state(n.LastSeen, now)
+	n.State = state(present == 1, n.LastSeen, now)
+	if hostID != nil {
+		n.Host, n.Image = &NodeName{*hostID, *hostName, Host}, &image
+	}
 	if last.id != nil {
 		n.LastScan = &LastScan{ID: *last.id, State: *last.state, FinishedAt: last.finished}
 	}

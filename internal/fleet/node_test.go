@@ -23,7 +23,7 @@ func TestRegister(t *testing.T) {
 		want := fleet.Node{
 			ID: out.Node, Kind: fleet.Host, Name: "web-1", State: fleet.Active, MachineID: "m-web-1",
 			Distribution: facts("").Distribution, Architecture: "amd64", Kernel: "6.1", AgentVersion: "1.0",
-			Labels: map[string]string{"env": "production"}, FirstSeen: noon, LastSeen: noon, NotAssessed: n.NotAssessed,
+			Labels: map[string]string{"env": "production"}, FirstSeen: noon, LastSeen: noon, Runtimes: []wire.Runtime{}, NotAssessed: n.NotAssessed,
 		}
 		if !reflect.DeepEqual(n, want) || len(n.NotAssessed) != 0 || n.NotAssessed == nil {
 			t.Errorf("node = %+v\nwant   %+v", n, want)

@@ -8,21 +8,25 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/problem"
 	"patrol/internal/policy"
+	"patrol/internal/wire"
 )
 
 // Select returns the ids of the nodes that a selector means, in the order in
-// which they were first seen.
+// which they were first seen. Containers that have ended, and images that were
+// removed, are never meant: there is nothing left to look at.
 func (s *Service) Select(ctx context.Context, q db.Querier, expression string) ([]string, error) {
 	selector, err := policy.Compile(expression)
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
 	now := s.now()
-	rows, err := q.QueryContext(ctx, `SELECT id, kind, name, labels, distribution, architecture, first_seen, last_seen FROM node ORDER BY id`)
+	rows, err := q.QueryContext(ctx, `SELECT n.id, n.kind, n.name, n.labels, n.distribution, n.architecture, n.first_seen, `+lastSeen+`,
+		COALESCE(h.name, ''), n.image FROM node AS n LEFT JOIN node AS h ON h.id = n.host_id WHERE n.present = 1 ORDER BY n.id`)
 	nodes, err := db.All(rows, err, func(scan db.Scan) (n policy.Node, err error) {
+		var image wire.Image
 		err = scan(&n.ID, &n.Kind, &n.Name, db.JSON{Into: &n.Labels}, db.JSON{Into: &n.Distribution}, &n.Architecture,
-			db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen})
-		n.State = state(n.LastSeen, now)
+			db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen}, &n.Host, db.JSON{Into: &image})
+		n.State, n.Image = state(true, n.LastSeen, now), image.Reference
 		return n, err
 	})
 	if err != nil {
@@ -41,9 +45,10 @@ func (s *Service) Select(ctx context.Context, q db.Querier, expression string) (
 	return selected, nil
 }
 
-// state tells whether a node that was last seen then is there now.
-func state(lastSeen, now time.Time) string {
-	if now.Sub(lastSeen) > 3*HeartbeatInterval {
+// state tells whether a node that was last seen then is there now; a child that
+// is not present has ended.
+func state(present bool, lastSeen, now time.Time) string {
+	if !present || now.Sub(lastSeen) > 3*HeartbeatInterval {
 		return Inactive
 	}
 	return Active

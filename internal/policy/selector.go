@@ -24,6 +24,8 @@ type Node struct {
 	Labels       map[string]string `cel:"labels"`
 	Distribution Distribution      `cel:"distribution"`
 	Architecture string            `cel:"architecture"`
+	Host         string            `cel:"host"`  // name of what a container runs on
+	Image        string            `cel:"image"` // reference
 	FirstSeen    time.Time         `cel:"first_seen"`
 	LastSeen     time.Time         `cel:"last_seen"`
 }

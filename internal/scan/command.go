@@ -55,9 +55,24 @@ func (s *Service) begin(ctx context.Context, tx *db.Tx, claim lease.Claim) (wire
 	if err != nil {
 		return wire.Command{}, fmt.Errorf("begin scan %s: %w", scan, err)
 	}
+	target, err := target(ctx, tx, scan)
 	return wire.Command{
-		ID: claim.ID, LeaseID: claim.LeaseID, LeaseSeconds: int(lease.Duration / time.Second), Kind: "scan", Scan: scan,
-	}, nil
+		ID: claim.ID, LeaseID: claim.LeaseID, LeaseSeconds: int(lease.Duration / time.Second), Kind: "scan", Scan: scan, Target: target,
+	}, err
+}
+
+// target is the container or image that a scan is of; nil for the agent's host.
+func target(ctx context.Context, tx *db.Tx, scan string) (*wire.Target, error) {
+	row := tx.QueryRowContext(ctx, `SELECT n.kind, n.runtime, n.child_key FROM scan AS s JOIN node AS n ON n.id = s.node_id
+		WHERE s.id = $1 AND n.host_id IS NOT NULL`, scan)
+	t, err := db.One(row, func(scan db.Scan) (t wire.Target, err error) { return t, scan(&t.Kind, &t.Runtime, &t.Key) })
+	if errors.Is(err, db.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the target of scan %s: %w", scan, err)
+	}
+	return &t, nil
 }
 
 // retrySeconds is when the first lease on a command of the node ends; zero if

@@ -37,12 +37,17 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, node string, cause Cause
 		err := tx.QueryRowContext(ctx, `SELECT id FROM scan WHERE node_id = $1 AND state IN ('queued', 'collecting', 'matching')`, node).Scan(&id)
 		return id, false, err
 	}
+	// A container or an image is collected by the agent of its host.
+	var agent string
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(host_id, id) FROM node WHERE id = $1`, node).Scan(&agent); err != nil {
+		return "", false, fmt.Errorf("queue scan of node %s: %w", node, err)
+	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO command (id, node_id, kind, scan_id, state, due_at) VALUES ($1, $2, 'scan', $3, 'open', $4)`,
-		db.NewID(), node, id, now)
+		db.NewID(), agent, id, now)
 	if err != nil {
 		return "", false, fmt.Errorf("queue scan of node %s: %w", node, err)
 	}
-	tx.AfterCommit(func() { s.signals.Wake(fleet.CommandTopic(node)) })
+	tx.AfterCommit(func() { s.signals.Wake(fleet.CommandTopic(agent)) })
 	return id, true, nil
 }
 

@@ -50,6 +50,11 @@ func (c *Client) Heartbeat(ctx context.Context, facts Facts) (out HeartbeatRespo
 	return out, c.call(ctx, c.Credential, "heartbeat", facts, &out)
 }
 
+// Children says what there is on the host, or what changed.
+func (c *Client) Children(ctx context.Context, in ChildrenRequest) error {
+	return c.call(ctx, c.Credential, "children", in, nil)
+}
+
 // Claim asks for something to do.
 func (c *Client) Claim(ctx context.Context) (out ClaimResponse, err error) {
 	return out, c.call(ctx, c.Credential, "commands/claim", struct{}{}, &out)

@@ -65,6 +65,8 @@ type Command struct {
 	LeaseSeconds int    `json:"lease_seconds"`
 	Kind         string `json:"kind"` // "scan"
 	Scan         string `json:"scan,omitempty"`
+	// Target is the container or image that the command is about; nil for the host.
+	Target *Target `json:"target,omitempty"`
 }
 
 // ClaimResponse holds the commands that the agent now has.

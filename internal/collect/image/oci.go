@@ -68,6 +68,11 @@ func (i *Image) layout(find blobs, s *settings) error {
 	if err != nil {
 		return err
 	}
+	return i.index(find, raw, s)
+}
+
+// index follows an index to the manifest for the platform.
+func (i *Image) index(find blobs, raw []byte, s *settings) error {
 	for range maxIndexes {
 		index, err := v1.ParseIndexManifest(bytes.NewReader(raw))
 		if err != nil {
@@ -89,6 +94,53 @@ func (i *Image) layout(find blobs, s *settings) error {
 		}
 	}
 	return fmt.Errorf("more than %d indexes lead to its manifest: not followed", maxIndexes)
+}
+
+// FromBlobs opens the image whose manifest, or index, has that digest, from a
+// store of blobs that has no other names. What is read goes to temporary files
+// without names. Close the image after use.
+func FromBlobs(ctx context.Context, digest string, read func(ctx context.Context, digest string) (io.ReadCloser, error), opts Options) (*Image, error) {
+	if opts.MaxArchive == 0 {
+		opts.MaxArchive = DefaultMaxArchive
+	}
+	platform, err := parsePlatform(opts.Platform)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := v1.NewHash(digest)
+	if err != nil {
+		return nil, err
+	}
+	img := &Image{}
+	find := func(name string) (*io.SectionReader, error) {
+		blob, err := read(ctx, strings.Replace(strings.TrimPrefix(name, "blobs/"), "/", ":", 1))
+		if err != nil {
+			return nil, err
+		}
+		defer blob.Close()
+		return img.spool(ctx, blob, opts.MaxArchive)
+	}
+	if err := img.stored(find, hash, &settings{opts, platform}); err != nil {
+		img.Close()
+		return nil, fmt.Errorf("opening image %s: %w", digest, err)
+	}
+	return img, nil
+}
+
+func (i *Image) stored(find blobs, digest v1.Hash, s *settings) error {
+	raw, err := describedBlob(find, v1.Descriptor{Digest: digest})
+	if err != nil {
+		return err
+	}
+	m, err := v1.ParseManifest(bytes.NewReader(raw))
+	if err != nil {
+		return fmt.Errorf("its manifest: %w", err)
+	}
+	if m.Config.Digest.Hex == "" { // an index has none
+		return i.index(find, raw, s)
+	}
+	i.Digest = digest.String()
+	return i.manifest(find, raw)
 }
 
 func (i *Image) manifest(find blobs, raw []byte) error {
