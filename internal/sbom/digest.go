@@ -1,6 +1,7 @@
 package sbom
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -30,12 +31,17 @@ func Decode(data []byte) (*Document, error) {
 	if doc.Components == nil {
 		return nil, errors.New("decode SBOM document: it lacks the list of components, which may be empty")
 	}
+	// JSON has no other way to write it.
+	suspect := bytes.Contains(data, []byte(`\u0000`))
 	for i, c := range doc.Components {
 		if i > 0 && compare(doc.Components[i-1], c) >= 0 {
 			return nil, fmt.Errorf("decode SBOM document: components[%d] is not in order: the document was not normalized", i)
 		}
 		if c.Ecosystem == "" || c.Name == "" {
 			return nil, fmt.Errorf("decode SBOM document: components[%d] lacks an ecosystem or a name", i)
+		}
+		if field := c.unclean(suspect); field != "" {
+			return nil, fmt.Errorf("decode SBOM document: components[%d].%s holds the character U+0000, which no name has", i, field)
 		}
 	}
 	return &doc, nil
