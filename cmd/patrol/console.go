@@ -7,6 +7,7 @@ import (
 
 	"patrol/internal/console"
 	"patrol/internal/feed"
+	"patrol/internal/fleet"
 )
 
 func consoleCommand(s *settings) *cobra.Command {
@@ -35,6 +36,7 @@ or one that it makes and prints once.`,
 	f.StringSliceVar(&o.Ecosystems, "ecosystems", []string{feed.AutoEcosystems}, "ecosystems to take from a URL, separated by commas; auto is what the inventory holds; or all")
 	intelligenceFlags(f, &o.Intelligence)
 	f.DurationVar(&o.FeedInterval, "feed-interval", time.Hour, "how often the feed is updated")
+	f.DurationVar(&o.NodeRetention, "node-retention", fleet.DefaultRetention, "how long a node may be inactive before it is retired; 0 is for ever")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return cmd
 }

@@ -41,6 +41,9 @@ type Options struct {
 	// AdminPassword is that of the first administrator; one is made up and
 	// printed if it is empty.
 	AdminPassword string
+	// NodeRetention is how long a node may be inactive before it is retired; 0 is
+	// for ever.
+	NodeRetention time.Duration
 	Version       string
 	// Out is where a person reads what they need once: address, password,
 	// fingerprint.
@@ -91,6 +94,10 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 		Reassess:     func(ctx context.Context, known *feed.Intelligence) error { return c.findings.Reassess(ctx, known) },
 	}, now)
 	c.scans = scan.NewService(c.db, c.fleet, c.findings, c.feed, signals, now)
+	c.fleet.SetLifecycle(fleet.Lifecycle{
+		Retention: o.NodeRetention,
+		OnRetire:  []func(context.Context, *db.Tx, string) error{c.findings.Retire, c.scans.Retire},
+	})
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, signals, now)
 	if err := c.schedules.Defaults(ctx); err != nil {
 		return nil, fmt.Errorf("make the default schedules: %w", err)
@@ -126,7 +133,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.feed.Run, c.scans.Run, c.schedules.Run} {
+	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)

@@ -14,6 +14,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/lease"
 	"patrol/internal/sbom"
+	"patrol/internal/wire"
 )
 
 //go:embed migrations
@@ -26,12 +27,14 @@ var Migrations = db.Migrations{Room: "fleet", Files: files}
 const (
 	Host      = "host"
 	Container = "container"
+	Image     = "image"
 )
 
 // The states of a node.
 const (
 	Active   = "active"
 	Inactive = "inactive" // has missed its heartbeats
+	Retired  = "retired"  // has been gone for long, or a person said so
 )
 
 // HeartbeatInterval is how often an agent reports; after three without one its
@@ -50,8 +53,13 @@ type Node struct {
 	Kernel       string            `json:"kernel"`
 	AgentVersion string            `json:"agent_version"`
 	Labels       map[string]string `json:"labels"`
+	// LabelOrigins tells what each label comes from.
+	LabelOrigins map[string]string `json:"label_origins" doc:"What each label comes from: hand, agent, kubernetes or cloud. The first of these wins."`
+	Cloud        *wire.Cloud       `json:"cloud,omitempty"`
+	Uploaded     bool              `json:"uploaded" doc:"True for an SBOM that was uploaded: there is no agent."`
 	FirstSeen    time.Time         `json:"first_seen"`
 	LastSeen     time.Time         `json:"last_seen"`
+	RetiredAt    time.Time         `json:"retired_at,omitzero"`
 	// LastScan is the latest scan of the node, whatever came of it.
 	LastScan *LastScan `json:"last_scan,omitempty"`
 	// Counts are the node's open occurrences by severity.
@@ -91,11 +99,13 @@ type Service struct {
 	auth    *auth.Service
 	signals *lease.Signals
 	now     func() time.Time
+
+	lifecycle Lifecycle
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, a *auth.Service, signals *lease.Signals, now func() time.Time) *Service {
-	return &Service{db: d, auth: a, signals: signals, now: now}
+	return &Service{db: d, auth: a, signals: signals, now: now, lifecycle: Lifecycle{Retention: DefaultRetention}}
 }
 
 // CommandTopic is the signal that the agent of a node has something to claim.

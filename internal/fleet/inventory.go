@@ -142,7 +142,7 @@ func (s *Service) Document(ctx context.Context, digest string) (*sbom.Document, 
 // Ecosystems returns every ecosystem that is installed somewhere, sorted.
 func (s *Service) Ecosystems(ctx context.Context) ([]string, error) {
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT DISTINCT i.ecosystems FROM node AS n
-		JOIN sbom AS b ON b.id = n.sbom_id JOIN inventory AS i ON i.id = b.inventory_id`)
+		JOIN sbom AS b ON b.id = n.sbom_id JOIN inventory AS i ON i.id = b.inventory_id WHERE n.retired_at IS NULL`)
 	lists, err := db.All(rows, err, func(scan db.Scan) (names []string, err error) { return names, scan(db.JSON{Into: &names}) })
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"patrol/internal/platform/db"
@@ -45,6 +46,14 @@ func TestPutRefuses(t *testing.T) {
 		wantProblem(t, h.Put(t.Context(), other, good), problem.KindInvalid)
 		for _, garbage := range []string{"", "garbage", "[]", `{"components":[{}]}`, `{"components":`, `{"components":[{"ecosystem":"Go"}]}`} {
 			wantProblem(t, h.Put(t.Context(), sbom.Digest([]byte(garbage)), []byte(garbage)), problem.KindInvalid)
+		}
+		for _, field := range []string{"ecosystem", "name", "version", "purl"} {
+			document := strings.Replace(`{"components":[{"ecosystem":"npm","name":"a","version":"1","purl":"pkg:npm/a@1"}]}`, `"`+field+`":"`, `"`+field+`":"\u0000`, 1)
+			err := h.Put(t.Context(), sbom.Digest([]byte(document)), []byte(document))
+			wantProblem(t, err, problem.KindInvalid)
+			if err != nil && !strings.Contains(err.Error(), "components[0]."+field) {
+				t.Errorf("%v does not name the %s", err, field)
+			}
 		}
 		if n := dbtest.Count(t, h.db.Read(), `SELECT count(*) FROM sbom`); n != 0 {
 			t.Errorf("%d documents were kept", n)
@@ -116,6 +125,20 @@ func TestInstalledTellsEcosystems(t *testing.T) {
 		got, err := h.Ecosystems(t.Context())
 		if err != nil || !slices.Equal(got, []string{"Debian:12", "Debian:8"}) {
 			t.Errorf("Ecosystems = %q, %v; want those of nodes", got, err)
+		}
+	})
+}
+
+// What a package calls itself is up to whoever made it.
+func TestPutOfNamesThatNoDatabaseHolds(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		odd := sbom.Component{
+			Ecosystem: "npm\x00", Name: "a\x00\xff", Version: "1\x00", PURL: "pkg:npm/\x00", Locations: []string{"\x00\xfe"},
+			Source: sbom.SourcePackage{Name: "\x00", Version: "\xff"}, Layer: &sbom.Layer{Digest: "\x00"},
+		}
+		digest := h.put(&sbom.Document{Components: []sbom.Component{openssl("a"), odd}})
+		if doc, err := h.Document(t.Context(), digest); err != nil || len(doc.Components) != 2 {
+			t.Errorf("Document = %+v, %v", doc, err)
 		}
 	})
 }

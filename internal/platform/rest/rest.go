@@ -8,6 +8,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -67,19 +69,37 @@ func RoleOf(op *huma.Operation) (access.Role, bool) {
 	return role, ok
 }
 
+// Also lets tokens of these kinds in, whatever their role.
+func Also(op huma.Operation, kinds ...string) huma.Operation {
+	op.Metadata = map[string]any{"also": kinds}
+	return op
+}
+
+// AlsoOf returns the kinds of token that an operation lets in besides its role.
+func AlsoOf(op *huma.Operation) []string {
+	kinds, _ := op.Metadata["also"].([]string)
+	return kinds
+}
+
 // Handle adds a route that needs a role. Who lacks it is told so before anything
 // of the request is read.
 func Handle[I, O any](api huma.API, role access.Role, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
-	op.Metadata = map[string]any{"role": role}
-	op.MaxBodyBytes = bodyLimit
+	also := AlsoOf(&op)
+	op.Metadata = map[string]any{"role": role, "also": also}
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = bodyLimit
+	}
 	op.Description = "Needs the role " + string(role) + "."
+	if len(also) > 0 {
+		op.Description = "Needs the role " + string(role) + ", or a token of the kind " + strings.Join(also, " or ") + "."
+	}
 	if role == access.Public {
 		op.Description = "Needs no token."
 	} else {
 		op.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	}
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
-		if role != access.Public && !access.From(ctx.Context()).Role.Includes(role) {
+		if p := access.From(ctx.Context()); role != access.Public && !p.Role.Includes(role) && !slices.Contains(also, p.Kind) {
 			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "this needs the role "+string(role)) // the caller is gone if this fails
 			return
 		}
