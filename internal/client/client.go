@@ -83,6 +83,11 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 		}
 		body = bytes.NewReader(text)
 	}
+	return c.send(ctx, method, path, "application/json", body, out)
+}
+
+// send makes one call with a body of any type.
+func (c *Client) send(ctx context.Context, method, path, contentType string, body io.Reader, out any) error {
 	address, err := c.Console.Parse(strings.TrimSuffix(c.Console.Path, "/") + "/api/v1/" + path)
 	if err != nil {
 		return err
@@ -91,7 +96,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}

@@ -31,9 +31,9 @@ func (c *Console) serve(ctx context.Context) error {
 			return errors.Join(err, listener.Close())
 		}
 		listener = tls.NewListener(listener, &tls.Config{
-			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+			GetCertificate: certificate.Certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		})
-		scheme, fingerprint = "https", tlscert.Fingerprint(certificate.Certificate[0])
+		scheme, fingerprint = "https", certificate.Fingerprint()
 	}
 	url := fmt.Sprintf("%s://%s", scheme, listener.Addr())
 	// Requests end with ctx, so that streams do not hold up the end.
@@ -66,15 +66,17 @@ func (c *Console) serve(ctx context.Context) error {
 	return <-ended
 }
 
-func (c *Console) certificate() (tls.Certificate, error) {
-	if c.options.TLSCert == "" {
-		return tlscert.SelfSigned(filepath.Join(c.options.DataDir, "tls"), time.Now())
+// certificate is that of --tls-cert, or one that the console makes itself; either is
+// loaded again when its files are replaced.
+func (c *Console) certificate() (*tlscert.Reloading, error) {
+	if c.options.TLSCert != "" {
+		return tlscert.Reload(c.options.TLSCert, c.options.TLSKey, time.Now)
 	}
-	certificate, err := tls.LoadX509KeyPair(c.options.TLSCert, c.options.TLSKey)
-	if err != nil {
-		return certificate, fmt.Errorf("load --tls-cert and --tls-key: %w", err)
+	dir := filepath.Join(c.options.DataDir, "tls")
+	if _, err := tlscert.SelfSigned(dir, time.Now()); err != nil {
+		return nil, err
 	}
-	return certificate, nil
+	return tlscert.Reload(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), time.Now)
 }
 
 func loopback(address net.Addr) bool {
