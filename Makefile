@@ -50,7 +50,7 @@ generate:
 
 bench: build
 	$(GO) run ./bench -shared $(SHARED)
-	$(DATA) -run '^$$' -bench . -benchmem ./internal/feed ./internal/match
+	$(DATA) -run '^$$' -bench . -benchmem ./internal/feed ./internal/match ./internal/fleet
 	@if command -v osv-scanner >/dev/null; then \
 		bench/accuracy/compare.sh bin/patrol $(SHARED)/feeds/2026-08-21 $(SHARED)/fixtures/debian12/rootfs $(IMAGE); \
 	else echo "osv-scanner is not on PATH: its findings are not compared"; fi

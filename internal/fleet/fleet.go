@@ -9,6 +9,8 @@ import (
 	"embed"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"patrol/internal/match"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/db"
@@ -100,12 +102,18 @@ type Service struct {
 	signals *lease.Signals
 	now     func() time.Time
 
-	lifecycle Lifecycle
+	lifecycle  Lifecycle
+	packer     *zstd.Encoder // of documents
+	components cache
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, a *auth.Service, signals *lease.Signals, now func() time.Time) *Service {
-	return &Service{db: d, auth: a, signals: signals, now: now, lifecycle: Lifecycle{Retention: DefaultRetention}}
+	packer, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		panic(err) // these options are wrong on no machine or on all
+	}
+	return &Service{db: d, auth: a, signals: signals, now: now, lifecycle: Lifecycle{Retention: DefaultRetention}, packer: packer}
 }
 
 // CommandTopic is the signal that the agent of a node has something to claim.

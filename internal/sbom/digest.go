@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // Encode returns the deterministic bytes of a normalized document. They carry
@@ -69,12 +70,22 @@ func (d *Document) Inventory() []Key {
 // digest names results that other machines share.
 func InventoryDigest(keys []Key) string {
 	h := sha256.New()
+	var text []byte
 	for _, k := range keys {
-		for _, field := range [...]string{k.Ecosystem, k.Name, k.Version, k.SourceName, k.SourceVersion} {
-			fmt.Fprintf(h, "%d:%s", len(field), field)
-		}
+		text = AppendKey(text[:0], k)
+		h.Write(text)
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// AppendKey appends the bytes that digests are made of: each field after its
+// length.
+func AppendKey(to []byte, k Key) []byte {
+	for _, field := range [...]string{k.Ecosystem, k.Name, k.Version, k.SourceName, k.SourceVersion} {
+		to = strconv.AppendInt(to, int64(len(field)), 10)
+		to = append(append(to, ':'), field...)
+	}
+	return to
 }
 
 // Ecosystems returns the distinct ecosystems of an inventory, sorted.
