@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"patrol/internal/wire"
 )
 
-// cloudInterval is how often the metadata service is asked again: tags change.
+// cloudInterval is how often cloud and cluster are asked again: tags change.
 const cloudInterval = 10 * time.Minute
 
 // machine is what this agent knows of the machine that it runs on beyond facts
@@ -19,6 +20,7 @@ const cloudInterval = 10 * time.Minute
 type machine struct {
 	hardware string
 	cloud    cloud.Identity
+	labels   map[string]string // of the Kubernetes node
 	asked    time.Time
 }
 
@@ -30,10 +32,17 @@ func (m *machine) describe(ctx context.Context, o Options, facts *wire.Facts) {
 		m.ask(ctx, o)
 	}
 	facts.Machine = wire.Machine{HardwareID: m.hardware, Cloud: m.cloud.Cloud}
-	facts.CloudLabels = m.cloud.Labels
+	facts.CloudLabels, facts.KubernetesLabels = m.cloud.Labels, m.labels
 }
 
 func (m *machine) ask(ctx context.Context, o Options) {
+	if c, ok := inCluster(os.Getenv); ok {
+		if labels, err := c.labels(ctx); err == nil {
+			m.labels = labels
+		} else if ctx.Err() == nil {
+			slog.Warn("the labels of the Kubernetes node could not be read", "node", c.node, "error", err)
+		}
+	}
 	ask := o.Cloud
 	if o.Root == "/" {
 		m.hardware = hardwareID()
