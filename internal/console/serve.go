@@ -70,7 +70,11 @@ func (c *Console) serve(ctx context.Context) error {
 // loaded again when its files are replaced.
 func (c *Console) certificate() (*tlscert.Reloading, error) {
 	if c.options.TLSCert != "" {
-		return tlscert.Reload(c.options.TLSCert, c.options.TLSKey, time.Now)
+		certificate, err := tlscert.Reload(c.options.TLSCert, c.options.TLSKey, time.Now)
+		if err != nil {
+			return nil, fmt.Errorf("--tls-cert and --tls-key: %w", err)
+		}
+		return certificate, nil
 	}
 	dir := filepath.Join(c.options.DataDir, "tls")
 	if _, err := tlscert.SelfSigned(dir, time.Now()); err != nil {
