@@ -60,7 +60,7 @@ generate:
 # IMAGE=DIR is what bench/image.sh has made; DOCS=docs/scanning.md rewrites its tables.
 bench: build
 	$(GO) run ./bench -shared $(SHARED) $(IMAGE:%=-image %) $(DOCS:%=-docs %)
-	$(DATA) -run '^$$' -bench . -benchmem ./internal/feed ./internal/match
+	$(DATA) -run '^$$' -bench . -benchmem ./internal/feed ./internal/match ./internal/fleet
 	$(GO) run ./bench/accuracy -feed $(SHARED)/feeds/2026-08-21 -fixture $(SHARED)/fixtures/debian12/rootfs \
 		-machine -exclude .. -drawn $(IMAGE:%=-image %) $(DOCS:%=-docs %)
 

@@ -12,7 +12,7 @@ import (
 
 func agentCommand() *cobra.Command {
 	var o agent.Options
-	var console, fingerprint string
+	var console, fingerprint, ca string
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Run the agent: report what is installed on this machine",
@@ -26,7 +26,7 @@ credential in --data-dir from then on.`,
 			if o.Root, err = filepath.Abs(o.Root); err != nil {
 				return err
 			}
-			if o.Console, o.HTTP, err = connect(console, fingerprint); err != nil {
+			if o.Console, o.HTTP, err = connect(console, fingerprint, ca); err != nil {
 				return err
 			}
 			o.Version = version()
@@ -35,7 +35,7 @@ credential in --data-dir from then on.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&console, "console", "http://127.0.0.1:8080", "URL of the console")
-	f.StringVar(&fingerprint, "fingerprint", "", "sha256:… of the console's certificate, where it is self-signed")
+	verifyFlags(f, &fingerprint, &ca)
 	f.StringVar(&o.EnrolmentToken, "enrolment-token", "", "needed for the first start; better given as PATROL_ENROLMENT_TOKEN")
 	f.StringToStringVar(&o.Labels, "label", nil, "k=v, several times or separated by commas")
 	f.StringVar(&o.Root, "root", "/", "tree to scan")

@@ -8,6 +8,7 @@ import (
 
 	"patrol/internal/console"
 	"patrol/internal/feed"
+	"patrol/internal/fleet"
 	"patrol/internal/platform/auth"
 )
 
@@ -57,6 +58,7 @@ or one that it makes and prints once.`,
 	f.DurationVar(&o.FeedInterval, "feed-interval", time.Hour, "how often the feed is updated")
 	f.DurationVar(&o.DrainDelay, "drain-delay", 0, "how long to answer on after being told to end, so that a load balancer sees it first")
 	f.StringVar(&o.OTLPEndpoint, "otlp-endpoint", "", "where OpenTelemetry traces are sent, such as http://collector:4318; without it OTEL_* decide, and by default none are")
+	f.DurationVar(&o.NodeRetention, "node-retention", fleet.DefaultRetention, "how long a node may be inactive before it is retired; 0 is for ever")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return cmd
 }

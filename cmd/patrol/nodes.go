@@ -19,7 +19,7 @@ func nodesCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "nodes", Short: "What there is to scan"}
 	r.flags(cmd)
 	cmd.AddCommand(listCommand(&r, "nodes", "List nodes", []filter{
-		{"kind", "only host, container, image or cluster"}, {"state", "only active or inactive"},
+		{"kind", "only host, container, image or cluster"}, {"state", "only active, inactive or retired; all for those and all others"},
 	}, []column[fleet.Node]{
 		{"ID", func(n fleet.Node) string { return n.ID }},
 		{"NAME", func(n fleet.Node) string { return n.Name }},
@@ -55,6 +55,7 @@ func nodesCommand() *cobra.Command {
 			return cmp.Or(strings.Join(slices.Compact(names), ", "), "-")
 		}},
 	}))
+	cmd.AddCommand(labelCommand(&r), retireCommand(&r))
 	return cmd
 }
 

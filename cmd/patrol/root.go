@@ -12,6 +12,7 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"patrol/internal/client"
 	"patrol/internal/platform/config"
@@ -71,7 +72,7 @@ Every flag is also a variable and a key of the file that --config names:
 	cmd.AddCommand(
 		consoleCommand(s), agentCommand(), quickstartCommand(),
 		scanCommand(), feedCommand(),
-		nodesCommand(), scansCommand(), findingsCommand(), schedulesCommand(), eventsCommand(),
+		nodesCommand(), sbomsCommand(), scansCommand(), findingsCommand(), schedulesCommand(), eventsCommand(),
 		usersCommand(), tokensCommand(), auditCommand(),
 		backupCommand(), restoreCommand(), doctorCommand(),
 		openAPICommand(), versionCommand(),
@@ -80,29 +81,37 @@ Every flag is also a variable and a key of the file that --config names:
 }
 
 // remote are the flags of commands that ask a console.
-type remote struct{ console, token, fingerprint string }
+type remote struct{ console, token, fingerprint, ca string }
 
 func (r *remote) flags(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&r.console, "console", "http://127.0.0.1:8080", "URL of the console")
 	cmd.PersistentFlags().StringVar(&r.token, "token", "", "an api token; better given as PATROL_TOKEN")
-	cmd.PersistentFlags().StringVar(&r.fingerprint, "fingerprint", "", "sha256:… of the console's certificate, where it is self-signed")
+	verifyFlags(cmd.PersistentFlags(), &r.fingerprint, &r.ca)
 }
 
 func (r *remote) client() (*client.Client, error) {
-	address, http, err := connect(r.console, r.fingerprint)
+	address, http, err := connect(r.console, r.fingerprint, r.ca)
 	if err != nil {
 		return nil, err
 	}
 	return &client.Client{Console: address, HTTP: http, Token: r.token}, nil
 }
 
-// connect returns what calls to a console go through.
-func connect(console, fingerprint string) (*url.URL, *http.Client, error) {
+// verifyFlags say how a console's certificate is verified. There is none that turns
+// it off.
+func verifyFlags(f *pflag.FlagSet, fingerprint, ca *string) {
+	f.StringVar(fingerprint, "fingerprint", "", "sha256:… of the console's certificate, where it is self-signed; several separated by commas")
+	f.StringVar(ca, "ca", "", "PEM file with the CA that vouches for the console's certificate, in place of the system's")
+}
+
+// connect returns what calls to a console go through: the proxy of HTTPS_PROXY or
+// HTTP_PROXY, unless NO_PROXY has the console.
+func connect(console, fingerprint, ca string) (*url.URL, *http.Client, error) {
 	address, err := url.Parse(console)
 	if err != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {
 		return nil, nil, fmt.Errorf("--console %q is no URL such as https://console.example:8080", console)
 	}
-	verify, err := tlscert.Pinned(fingerprint)
+	verify, err := tlscert.Verifying(fingerprint, ca)
 	if err != nil {
 		return nil, nil, err
 	}

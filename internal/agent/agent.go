@@ -11,6 +11,7 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"patrol/internal/agent/cloud"
 	"patrol/internal/platform/lease"
 	"patrol/internal/wire"
 )
@@ -39,6 +41,9 @@ type Options struct {
 	// found below Root if it is empty.
 	Runtimes []string
 	Version  string
+	// Cloud tells which cloud instance this is; nil is to ask the metadata service,
+	// if Root is this machine's.
+	Cloud func(context.Context) (cloud.Identity, bool)
 }
 
 // poll is how often the agent asks for commands without being told to.
@@ -49,27 +54,44 @@ type Agent struct {
 	options  Options
 	client   *wire.Client
 	children *children
+	session  string
+	machine  *machine
 }
 
 // Run registers if need be, and works until the context ends. An agent that the
-// console no longer knows registers again if it has an enrolment token. Run
-// returns an error only where trying again cannot help.
-func Run(ctx context.Context, o Options) error {
+// console no longer knows registers again if it has an enrolment token, and one
+// that is another's clone registers as a machine of its own. Run returns an error
+// only where trying again cannot help.
+func Run(ctx context.Context, o Options) (err error) {
+	release, err := lock(o.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	session, machine := rand.Text(), new(machine)
 	for ctx.Err() == nil {
-		a := &Agent{options: o, client: &wire.Client{Console: o.Console, HTTP: o.HTTP}, children: newChildren(o.Labels)}
+		a := &Agent{
+			options: o, client: &wire.Client{Console: o.Console, HTTP: o.HTTP}, children: newChildren(o.Labels), session: session, machine: machine,
+		}
 		id, err := a.identify(ctx)
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
-		if err := a.work(ctx); !errors.Is(err, wire.ErrUnknown) {
+		switch err := a.work(ctx); {
+		case errors.Is(err, wire.ErrUnknown):
+			slog.Warn("the console does not know this agent's credential: it was revoked, or the console was set up anew", "node", id.Node)
+		case errors.Is(err, wire.ErrShared):
+			slog.Error("another agent uses this agent's credential: this machine is a clone of the other, or has its data", "node", id.Node, "console", err)
+			id.Key = rand.Text() // the other's, too
+		default:
 			continue
 		}
-		slog.Warn("the console does not know this agent's credential: it was revoked, or the console was set up anew", "node", id.Node)
 		if o.EnrolmentToken == "" {
+			slog.Error("to register this machine, start the agent with --enrolment-token, made on the console with patrol tokens create --kind enrolment", "again_in", poll)
 			pause(ctx, poll)
 			continue
 		}
-		id.Credential = ""
+		id.Node, id.Credential = "", ""
 		if err := id.save(o.DataDir); err != nil {
 			return err
 		}
@@ -77,8 +99,12 @@ func Run(ctx context.Context, o Options) error {
 	return nil
 }
 
-// work goes on until the context ends, or the console does not know the agent.
+// work goes on until the context ends, or the console refuses the agent. It begins
+// once the console has heard who this is: a clone is not to work for the original.
 func (a *Agent) work(ctx context.Context) error {
+	if err := a.greet(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	wake := make(chan struct{}, 1)
@@ -107,7 +133,7 @@ func (a *Agent) identify(ctx context.Context) (identity, error) {
 		return id, errors.New("this agent is not registered yet: pass --enrolment-token, made on the console with patrol tokens create --kind enrolment")
 	}
 	return id, again(ctx, "register", func() error {
-		facts, err := readFacts(a.options)
+		facts, err := a.facts(ctx)
 		if err != nil {
 			return err
 		}
@@ -146,24 +172,61 @@ func (a *Agent) listen(ctx context.Context, wake chan<- struct{}) {
 	}
 }
 
+// facts is what this agent says of its machine and itself now.
+func (a *Agent) facts(ctx context.Context) (wire.Facts, error) {
+	facts, err := readFacts(a.options)
+	a.machine.describe(ctx, a.options, &facts)
+	facts.Session = a.session
+	return facts, err
+}
+
+// greet sends the first heartbeat, however long the console is away.
+func (a *Agent) greet(ctx context.Context) error {
+	for attempt := 1; ctx.Err() == nil; attempt++ {
+		_, err := a.heartbeat(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, wire.ErrUnknown), errors.Is(err, wire.ErrShared):
+			return err
+		case errors.Is(err, wire.ErrRefused):
+			return nil // what is wrong with it was said, and is no reason not to work
+		}
+		pause(ctx, lease.Backoff(attempt))
+	}
+	return nil
+}
+
+// heartbeat says that the agent is there, and returns when to say so again.
+func (a *Agent) heartbeat(ctx context.Context) (next time.Duration, err error) {
+	facts, err := a.facts(ctx)
+	var out wire.HeartbeatResponse
+	if err == nil {
+		out, err = a.client.Heartbeat(ctx, facts)
+	}
+	if err != nil && ctx.Err() == nil {
+		slog.Warn("heartbeat failed", "error", err)
+	}
+	if out.Shared {
+		slog.Warn("another machine came with this agent's credential, and was refused: it is a clone of this one, or has its data")
+	}
+	if out.Seconds > 0 {
+		return time.Duration(out.Seconds) * time.Second, err
+	}
+	return poll, err
+}
+
 // beat sends heartbeats at the console's pace.
 func (a *Agent) beat(ctx context.Context, cancel context.CancelCauseFunc) {
-	for ctx.Err() == nil {
-		wait := poll
-		facts, err := readFacts(a.options)
-		if err == nil {
-			var out wire.HeartbeatResponse
-			if out, err = a.client.Heartbeat(ctx, facts); err == nil && out.Seconds > 0 {
-				wait = time.Duration(out.Seconds) * time.Second
-			}
+	for wait := poll; ; {
+		pause(ctx, wait)
+		if ctx.Err() != nil {
+			return
 		}
-		if err != nil && ctx.Err() == nil {
-			slog.Warn("heartbeat failed", "error", err)
-		}
-		if errors.Is(err, wire.ErrUnknown) {
+		var err error
+		if wait, err = a.heartbeat(ctx); errors.Is(err, wire.ErrUnknown) || errors.Is(err, wire.ErrShared) {
 			cancel(err)
 		}
-		pause(ctx, wait)
 	}
 }
 

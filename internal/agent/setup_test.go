@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"patrol/internal/agent"
+	"patrol/internal/agent/cloud"
 	"patrol/internal/client"
 	"patrol/internal/console"
 	"patrol/internal/feed"
@@ -51,6 +52,10 @@ type network struct {
 	held    chan struct{} // if set, says that an upload has come
 	release chan struct{} // and lets it go on
 	uploads int
+
+	count     string // a part of the path whose requests are
+	counted   int
+	conflicts int // answers that say that something is another's
 }
 
 func newHouse(t *testing.T) *house {
@@ -88,6 +93,9 @@ func (n *network) rewrite(r *httputil.ProxyRequest) {
 func (n *network) answer(r *http.Response) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if r.StatusCode == http.StatusConflict {
+		n.conflicts++
+	}
 	if n.lose == "" || !strings.Contains(r.Request.URL.Path, n.lose) {
 		return nil
 	}
@@ -102,6 +110,9 @@ func (n *network) gate(next http.Handler) http.Handler {
 		if r.Method == http.MethodPut {
 			n.uploads++
 			n.held = nil
+		}
+		if n.count != "" && strings.Contains(r.URL.Path, n.count) {
+			n.counted++
 		}
 		n.mu.Unlock()
 		if r.Method == http.MethodPut && held != nil {
@@ -203,6 +214,7 @@ type machine struct {
 	console       *url.URL
 	runtimes      []string
 	labels        map[string]string
+	cloud         func(context.Context) (cloud.Identity, bool)
 }
 
 func (h *house) machine() *machine {
@@ -220,7 +232,7 @@ func (h *house) machine() *machine {
 func (m *machine) options(enrolment string) agent.Options {
 	return agent.Options{
 		Console: m.console, EnrolmentToken: enrolment, HTTP: &http.Client{Transport: new(http.Transport)},
-		Root: m.root, DataDir: m.dataDir, Labels: m.labels, Version: "test", Runtimes: m.runtimes,
+		Root: m.root, DataDir: m.dataDir, Labels: m.labels, Version: "test", Runtimes: m.runtimes, Cloud: m.cloud,
 	}
 }
 

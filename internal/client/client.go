@@ -75,7 +75,20 @@ func clone(query url.Values) url.Values {
 // Do makes one call under /api/v1 and decodes its answer, unless out is nil. An
 // error says what the console says.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
-	resp, err := c.send(ctx, method, path, in)
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	}
+	return c.exchange(ctx, method, path, "application/json", body, out)
+}
+
+// exchange makes one call with a body of any type, and decodes its answer.
+func (c *Client) exchange(ctx context.Context, method, path, contentType string, body io.Reader, out any) error {
+	resp, err := c.send(ctx, method, path, contentType, body)
 	if err != nil {
 		return err
 	}
@@ -90,15 +103,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 }
 
 // send makes one call and returns an answer that is good.
-func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return nil, err
-		}
-		body = bytes.NewReader(text)
-	}
+func (c *Client) send(ctx context.Context, method, path, contentType string, body io.Reader) (*http.Response, error) {
 	address, err := c.Console.Parse(strings.TrimSuffix(c.Console.Path, "/") + "/api/v1/" + path)
 	if err != nil {
 		return nil, err
@@ -107,7 +112,7 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}

@@ -65,7 +65,7 @@ func (c *Client) follow(ctx context.Context, seen *string, types []string, take 
 	if *seen != "" {
 		query.Set("after", *seen)
 	}
-	resp, err := c.send(ctx, http.MethodGet, "events?"+query.Encode(), nil)
+	resp, err := c.send(ctx, http.MethodGet, "events?"+query.Encode(), "application/json", nil)
 	if err != nil {
 		return err
 	}

@@ -82,13 +82,13 @@ func (h house) user(role access.Role, selector string) string {
 func TestAccess(t *testing.T) {
 	h := openHouse(t, publish(t))
 	h.update()
-	stated, scoped := map[string]access.Role{}, map[string]bool{}
+	stated, scoped, also := map[string]access.Role{}, map[string]bool{}, map[string][]string{}
 	eachOperation(h, func(route string, op *huma.Operation) {
 		role, ok := rest.RoleOf(op)
 		if !ok {
 			t.Errorf("%s states no role", route)
 		}
-		stated[route], scoped[route] = role, rest.IsScoped(op)
+		stated[route], scoped[route], also[route] = role, rest.IsScoped(op), rest.AlsoOf(op)
 	})
 	callers := h.callers()
 	names := make([]string, len(callers))
@@ -106,7 +106,8 @@ func TestAccess(t *testing.T) {
 			if described && role == access.Public {
 				allowed = status != http.StatusForbidden // 401 is the answer to a wrong password
 			}
-			if described && allowed != (role == access.Public || c.role.Includes(role) && (scoped[route] || !c.scoped)) {
+			included := role == access.Public || c.role.Includes(role) || slices.Contains(also[route], c.name)
+			if described && allowed != (included && (role == access.Public || scoped[route] || !c.scoped)) {
 				t.Errorf("%s, which needs the role %s, answers %d to %s", route, role, status, c.name)
 			}
 			if !allowed && (status == http.StatusUnauthorized) != (c.token == "") {

@@ -67,6 +67,9 @@ type Options struct {
 	// DrainDelay is how long a console that was told to end still answers, so that a
 	// load balancer notices first.
 	DrainDelay time.Duration
+	// NodeRetention is how long a node may be inactive before it is retired; 0 is
+	// for ever.
+	NodeRetention time.Duration
 	// Out is where a person reads what they need once: address, password,
 	// fingerprint.
 	Out io.Writer
@@ -129,6 +132,10 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 		Reassess: func(ctx context.Context, known *feed.Intelligence) error { return c.findings.Reassess(ctx, known) },
 	}, now)
 	c.scans = scan.NewService(c.db, c.fleet, c.findings, c.feed, signals, now)
+	c.fleet.SetLifecycle(fleet.Lifecycle{
+		Retention: o.NodeRetention,
+		OnRetire:  []func(context.Context, *db.Tx, string) error{c.findings.Retire, c.scans.Retire},
+	})
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, signals, now)
 	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL}, now)
 	c.metrics = c.operations.Metrics()
@@ -204,7 +211,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.feed.Run, c.scans.Run, c.schedules.Run, c.relay.run, c.db.Keep, c.sweep} {
+	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.relay.run, c.db.Keep, c.sweep} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)

@@ -75,6 +75,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		"POST /api/v1/tokens/x":   "DELETE",
 		"PUT /api/v1/schedules/x": "GET, PATCH, DELETE",
 		"GET /wire/v1/register":   "POST",
+		"PUT /api/v1/sboms":       "POST",
 		"PUT /api/v1/session":     "GET, POST, DELETE",
 	} {
 		method, path, _ := strings.Cut(route, " ")

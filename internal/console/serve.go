@@ -33,9 +33,9 @@ func (c *Console) serve(ctx context.Context) error {
 			return errors.Join(err, listener.Close())
 		}
 		listener = tls.NewListener(listener, &tls.Config{
-			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+			GetCertificate: certificate.Certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		})
-		scheme, fingerprint = "https", tlscert.Fingerprint(certificate.Certificate[0])
+		scheme, fingerprint = "https", certificate.Fingerprint()
 	}
 	url := fmt.Sprintf("%s://%s", scheme, listener.Addr())
 	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
@@ -109,15 +109,21 @@ func draining(ctx context.Context, next http.Handler) http.Handler {
 	})
 }
 
-func (c *Console) certificate() (tls.Certificate, error) {
-	if c.options.TLSCert == "" {
-		return tlscert.SelfSigned(filepath.Join(c.options.DataDir, "tls"), time.Now())
+// certificate is that of --tls-cert, or one that the console makes itself; either is
+// loaded again when its files are replaced.
+func (c *Console) certificate() (*tlscert.Reloading, error) {
+	if c.options.TLSCert != "" {
+		certificate, err := tlscert.Reload(c.options.TLSCert, c.options.TLSKey, time.Now)
+		if err != nil {
+			return nil, fmt.Errorf("--tls-cert and --tls-key: %w", err)
+		}
+		return certificate, nil
 	}
-	certificate, err := tls.LoadX509KeyPair(c.options.TLSCert, c.options.TLSKey)
-	if err != nil {
-		return certificate, fmt.Errorf("load --tls-cert and --tls-key: %w", err)
+	dir := filepath.Join(c.options.DataDir, "tls")
+	if _, err := tlscert.SelfSigned(dir, time.Now()); err != nil {
+		return nil, err
 	}
-	return certificate, nil
+	return tlscert.Reload(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), time.Now)
 }
 
 func loopback(address net.Addr) bool {

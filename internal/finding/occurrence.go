@@ -24,6 +24,7 @@ const (
 	Upgraded  = "upgraded"  // the package is there in a version that is not affected
 	Removed   = "removed"   // the package is gone
 	Corrected = "corrected" // the version is still there; the advisories changed
+	Retired   = "retired"   // the node is
 )
 
 // Occurrence is a finding on a node, over the time that it was open.
@@ -37,7 +38,7 @@ type Occurrence struct {
 	OpenedAt        time.Time      `json:"opened_at"`
 	OpenedBecause   string         `json:"opened_because" enum:"first_scan,installed,disclosed"`
 	ResolvedAt      time.Time      `json:"resolved_at,omitzero"`
-	ResolvedBecause string         `json:"resolved_because,omitempty" enum:"upgraded,removed,corrected"`
+	ResolvedBecause string         `json:"resolved_because,omitempty" enum:"upgraded,removed,corrected,retired"`
 }
 
 // State is an inventory with its result; zero before a node's first scan.

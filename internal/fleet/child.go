@@ -55,11 +55,12 @@ func checkChildren(in wire.ChildrenRequest) error {
 // maxError is how many bytes of a runtime's error are kept.
 const maxError = 1024
 
-// known is the row of a child.
-type known struct {
+// childRow is what the console has of a child.
+type childRow struct {
 	key               wire.ChildKey
 	id, name, runtime string
 	present           bool
+	labels            origins
 }
 
 func (s *Service) report(ctx context.Context, tx *db.Tx, host string, in wire.ChildrenRequest) error {
@@ -86,16 +87,16 @@ func (s *Service) report(ctx context.Context, tx *db.Tx, host string, in wire.Ch
 	return s.tell(ctx, tx, host, in.Children, before, gone)
 }
 
-func children(ctx context.Context, q db.Querier, host string) (map[wire.ChildKey]*known, error) {
-	rows, err := q.QueryContext(ctx, `SELECT kind, child_key, id, name, runtime, present FROM node WHERE host_id = $1`, host)
+func children(ctx context.Context, q db.Querier, host string) (map[wire.ChildKey]*childRow, error) {
+	rows, err := q.QueryContext(ctx, `SELECT kind, child_key, id, name, runtime, present, label_origins FROM node WHERE host_id = $1`, host)
 	if err != nil {
 		return nil, err
 	}
-	have := map[wire.ChildKey]*known{}
+	have := map[wire.ChildKey]*childRow{}
 	return have, db.Each(rows, func(scan db.Scan) error {
-		var row known
+		var row childRow
 		var present int
-		err := scan(&row.key.Kind, &row.key.Key, &row.id, &row.name, &row.runtime, &present)
+		err := scan(&row.key.Kind, &row.key.Key, &row.id, &row.name, &row.runtime, &present, db.JSON{Into: &row.labels})
 		row.present = present == 1
 		have[row.key] = &row
 		return err
@@ -107,7 +108,7 @@ func children(ctx context.Context, q db.Querier, host string) (map[wire.ChildKey
 const childKey = "child of "
 
 // keepChildren writes the children as one JSON parameter, in key order.
-func (s *Service) keepChildren(ctx context.Context, tx *db.Tx, host string, all []wire.Child, before map[wire.ChildKey]*known) error {
+func (s *Service) keepChildren(ctx context.Context, tx *db.Tx, host string, all []wire.Child, before map[wire.ChildKey]*childRow) error {
 	type row struct {
 		ID      string `json:"id"`
 		Enrol   string `json:"enrolment_key"`
@@ -117,6 +118,7 @@ func (s *Service) keepChildren(ctx context.Context, tx *db.Tx, host string, all 
 		Name    string `json:"name"`
 		Image   string `json:"image"`
 		Labels  string `json:"labels"`
+		Origins string `json:"label_origins"`
 	}
 	rows := map[wire.ChildKey]row{} // one that is named twice is one
 	for _, c := range all {
@@ -125,18 +127,15 @@ func (s *Service) keepChildren(ctx context.Context, tx *db.Tx, host string, all 
 		if err != nil {
 			return err
 		}
-		if c.Labels == nil {
-			c.Labels = map[string]string{}
+		id, said := db.NewID(), origins{}
+		if have := before[key]; have != nil {
+			id, said = have.id, have.labels
 		}
-		labels, err := db.ToJSON(c.Labels)
+		from, labels, err := columns(said.found(wire.Facts{Labels: c.Labels}))
 		if err != nil {
 			return err
 		}
-		id := db.NewID()
-		if have := before[key]; have != nil {
-			id = have.id
-		}
-		rows[key] = row{id, childKey + host + " " + id, c.Kind, c.Key, c.Runtime, c.Name, image, labels}
+		rows[key] = row{id, childKey + host + " " + id, c.Kind, c.Key, c.Runtime, c.Name, image, labels, from}
 	}
 	list := slices.SortedFunc(maps.Values(rows), func(a, b row) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
@@ -145,20 +144,20 @@ func (s *Service) keepChildren(ctx context.Context, tx *db.Tx, host string, all 
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO node (id, enrolment_key, kind, name, machine_id, distribution, architecture, kernel, agent, labels, first_seen, last_seen, host_id, runtime, child_key, image, present)
-		SELECT value->>'id', value->>'enrolment_key', value->>'kind', value->>'name', '', '{}', h.architecture, '', '', value->>'labels', CAST($3 AS BIGINT), CAST($3 AS BIGINT),
+	_, err = tx.ExecContext(ctx, `INSERT INTO node (id, enrolment_key, kind, name, machine_id, distribution, architecture, kernel, agent, labels, label_origins, first_seen, last_seen, host_id, runtime, child_key, image, present)
+		SELECT value->>'id', value->>'enrolment_key', value->>'kind', value->>'name', '', '{}', h.architecture, '', '', value->>'labels', value->>'label_origins', CAST($3 AS BIGINT), CAST($3 AS BIGINT),
 			h.id, value->>'runtime', value->>'key', value->>'image', 1
 		FROM json_each($1) AS j JOIN node AS h ON h.id = $2 WHERE TRUE
-		ON CONFLICT (host_id, kind, child_key) DO UPDATE SET name = excluded.name, labels = excluded.labels, runtime = excluded.runtime,
-			image = excluded.image, present = 1, last_seen = excluded.last_seen
-		WHERE node.present = 0 OR (node.name, node.labels, node.runtime, node.image) IS DISTINCT FROM (excluded.name, excluded.labels, excluded.runtime, excluded.image)`,
+		ON CONFLICT (host_id, kind, child_key) DO UPDATE SET name = excluded.name, labels = excluded.labels, label_origins = excluded.label_origins, runtime = excluded.runtime,
+			image = excluded.image, present = 1, retired_at = NULL, last_seen = excluded.last_seen
+		WHERE node.present = 0 OR node.retired_at IS NOT NULL OR (node.name, node.labels, node.runtime, node.image) IS DISTINCT FROM (excluded.name, excluded.labels, excluded.runtime, excluded.image)`,
 		text, host, s.now().UnixMicro())
 	return err
 }
 
 // goneOf are the children that were there and are not any more. Of a runtime that
 // cannot be asked nothing is known, so what it had stays.
-func goneOf(in wire.ChildrenRequest, before map[wire.ChildKey]*known) []*known {
+func goneOf(in wire.ChildrenRequest, before map[wire.ChildKey]*childRow) []*childRow {
 	gone := map[wire.ChildKey]bool{}
 	for _, key := range in.Gone {
 		gone[key] = true
@@ -175,17 +174,17 @@ func goneOf(in wire.ChildrenRequest, before map[wire.ChildKey]*known) []*known {
 	for _, c := range in.Children {
 		delete(gone, wire.ChildKey{Kind: c.Kind, Key: c.Key})
 	}
-	left := []*known{}
+	left := []*childRow{}
 	for key := range gone {
 		if row := before[key]; row != nil && row.present {
 			left = append(left, row)
 		}
 	}
-	slices.SortFunc(left, func(a, b *known) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(left, func(a, b *childRow) int { return cmp.Compare(a.id, b.id) })
 	return left
 }
 
-func (s *Service) leave(ctx context.Context, tx *db.Tx, gone []*known) error {
+func (s *Service) leave(ctx context.Context, tx *db.Tx, gone []*childRow) error {
 	if len(gone) == 0 {
 		return nil
 	}
@@ -202,13 +201,13 @@ func (s *Service) leave(ctx context.Context, tx *db.Tx, gone []*known) error {
 }
 
 // tell writes the events of what is new, came back or left.
-func (s *Service) tell(ctx context.Context, tx *db.Tx, host string, all []wire.Child, before map[wire.ChildKey]*known, gone []*known) error {
+func (s *Service) tell(ctx context.Context, tx *db.Tx, host string, all []wire.Child, before map[wire.ChildKey]*childRow, gone []*childRow) error {
 	after, err := children(ctx, tx, host)
 	if err != nil {
 		return err
 	}
 	now, told := s.now(), map[string]bool{}
-	say := func(kind string, row *known) error {
+	say := func(kind string, row *childRow) error {
 		if told[row.id] {
 			return nil // it was named twice
 		}

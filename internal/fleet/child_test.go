@@ -152,7 +152,7 @@ func TestChildOfASilentHost(t *testing.T) {
 		h.report(host, wire.ChildrenRequest{Gone: []wire.ChildKey{{Kind: fleet.Container, Key: "c2"}}})
 		h.clock.Advance(time.Hour)
 		h.wantChildren(map[string]string{"container one": fleet.Inactive, "container two": fleet.Inactive})
-		if err := h.Heartbeat(t.Context(), host, facts("web-1")); err != nil {
+		if _, err := h.Heartbeat(t.Context(), host, facts("web-1")); err != nil {
 			t.Fatal(err)
 		}
 		h.wantChildren(map[string]string{"container one": fleet.Active, "container two": fleet.Inactive})

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"patrol/internal/match"
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/db"
@@ -35,6 +37,7 @@ const (
 const (
 	Active   = "active"
 	Inactive = "inactive" // has missed its heartbeats; or is a container that ended
+	Retired  = "retired"  // has been gone for long, or a person said so
 )
 
 // HeartbeatInterval is how often an agent reports; after three without one its
@@ -59,8 +62,13 @@ type Node struct {
 	Kernel       string            `json:"kernel"`
 	AgentVersion string            `json:"agent_version"`
 	Labels       map[string]string `json:"labels"`
+	// LabelOrigins tells what each label comes from.
+	LabelOrigins map[string]string `json:"label_origins" doc:"What each label comes from: hand, agent, kubernetes or cloud. The first of these wins."`
+	Cloud        *wire.Cloud       `json:"cloud,omitempty"`
+	Uploaded     bool              `json:"uploaded" doc:"True for an SBOM that was uploaded: there is no agent."`
 	FirstSeen    time.Time         `json:"first_seen"`
 	LastSeen     time.Time         `json:"last_seen"`
+	RetiredAt    time.Time         `json:"retired_at,omitzero"`
 	// LastScan is the latest scan of the node, whatever came of it.
 	LastScan *LastScan `json:"last_scan,omitempty"`
 	// Counts are the node's open occurrences by severity.
@@ -101,13 +109,20 @@ type Service struct {
 	signals *lease.Signals
 	now     func() time.Time
 
-	mu     sync.Mutex
-	scopes map[string]Scope // selector → the nodes that it meant lately
+	mu         sync.Mutex
+	scopes     map[string]Scope // selector → the nodes that it meant lately
+	lifecycle  Lifecycle
+	packer     *zstd.Encoder // of documents
+	components cache
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, a *auth.Service, signals *lease.Signals, now func() time.Time) *Service {
-	return &Service{db: d, auth: a, signals: signals, now: now, scopes: make(map[string]Scope)}
+	packer, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		panic(err) // these options are wrong on no machine or on all
+	}
+	return &Service{db: d, auth: a, signals: signals, now: now, scopes: make(map[string]Scope), lifecycle: Lifecycle{Retention: DefaultRetention}, packer: packer}
 }
 
 // CommandTopic is the signal that the agent of a node has something to claim.

@@ -33,6 +33,20 @@ func (s *Service) Routes(api huma.API) {
 	}), func(ctx context.Context, in *rest.ID) (*rest.Body[Node], error) {
 		return rest.JSON(s.Get(ctx, in.ID))
 	})
+	rest.Handle(api, access.Operator, huma.Operation{
+		OperationID: "label-node", Method: http.MethodPatch, Path: "/api/v1/nodes/{id}/labels", Summary: "Set and remove labels by hand", Tags: []string{"nodes"},
+	}, func(ctx context.Context, in *struct {
+		rest.ID
+		Body LabelChange
+	},
+	) (*rest.Body[Node], error) {
+		return rest.JSON(s.SetLabels(ctx, in.ID.ID, in.Body))
+	})
+	rest.Handle(api, access.Operator, huma.Operation{
+		OperationID: "retire-node", Method: http.MethodDelete, Path: "/api/v1/nodes/{id}", Summary: "Retire a node", Tags: []string{"nodes"}, DefaultStatus: http.StatusNoContent,
+	}, func(ctx context.Context, in *rest.ID) (*struct{}, error) {
+		return nil, s.Retire(ctx, in.ID)
+	})
 	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "get-sbom", Method: http.MethodGet, Path: "/api/v1/sboms/{id}", Summary: "Get an SBOM by its document digest", Tags: []string{"sboms"},
 	}), func(ctx context.Context, in *rest.ID) (*rest.Body[*sbom.Document], error) {
@@ -48,8 +62,7 @@ func (s *Service) Wire(mux wire.Mux) {
 		}))
 	mux.HandleFunc("POST /wire/v1/heartbeat", wire.Handle("agent",
 		func(r *http.Request, in wire.Facts) (wire.HeartbeatResponse, error) {
-			out := wire.HeartbeatResponse{Seconds: int(HeartbeatInterval / time.Second)}
-			return out, s.Heartbeat(r.Context(), access.From(r.Context()).Node, in)
+			return s.Heartbeat(r.Context(), access.From(r.Context()).Node, in)
 		}))
 	mux.HandleFunc("POST /wire/v1/children", wire.Handle("agent",
 		func(r *http.Request, in wire.ChildrenRequest) (struct{}, error) {

@@ -51,16 +51,13 @@ func (s *Service) Put(ctx context.Context, digest string, encoded []byte) error 
 	if err != nil {
 		return problem.Invalid("document", "%v", err)
 	}
-	packed, err := pack(encoded)
-	if err != nil {
-		return err
-	}
+	packed := s.packer.EncodeAll(encoded, nil)
 	distribution, err := db.ToJSON(doc.Distribution)
 	if err != nil {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		inventory, err := keepInventory(ctx, tx, doc)
+		inventory, err := s.keepInventory(ctx, tx, doc)
 		if err != nil {
 			return fmt.Errorf("keep inventory: %w", err)
 		}
@@ -73,7 +70,7 @@ func (s *Service) Put(ctx context.Context, digest string, encoded []byte) error 
 	})
 }
 
-func keepInventory(ctx context.Context, tx *db.Tx, doc *sbom.Document) (int64, error) {
+func (s *Service) keepInventory(ctx context.Context, tx *db.Tx, doc *sbom.Document) (int64, error) {
 	keys := doc.Inventory()
 	digest := sbom.InventoryDigest(keys)
 	var id int64
@@ -91,30 +88,7 @@ func keepInventory(ctx context.Context, tx *db.Tx, doc *sbom.Document) (int64, e
 	if err != nil {
 		return 0, err
 	}
-	return id, keepComponents(ctx, tx, id, doc)
-}
-
-// keepComponents writes the components as one JSON parameter, in key order.
-func keepComponents(ctx context.Context, tx *db.Tx, inventory int64, doc *sbom.Document) error {
-	list := make([][6]string, len(doc.Components))
-	for i, c := range doc.Components {
-		list[i] = [6]string{c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL}
-	}
-	text, err := db.ToJSON(list)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO component (ecosystem, name, version, source_name, source_version, purl)
-		SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each($1) AS j WHERE TRUE
-		ON CONFLICT (ecosystem, name, version, source_name, source_version) DO NOTHING`, text)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO inventory_component (inventory_id, component_id)
-		SELECT DISTINCT CAST($2 AS BIGINT), c.id FROM json_each($1) AS j JOIN component AS c
-		  ON c.ecosystem = value->>0 AND c.name = value->>1 AND c.version = value->>2 AND c.source_name = value->>3 AND c.source_version = value->>4`,
-		text, inventory)
-	return err
+	return id, s.keepComponents(ctx, tx, id, doc)
 }
 
 // Installed notes that this is what the node has now. Of a container or an image
@@ -148,7 +122,7 @@ func (s *Service) Document(ctx context.Context, digest string) (*sbom.Document, 
 // Ecosystems returns every ecosystem that is installed somewhere, sorted.
 func (s *Service) Ecosystems(ctx context.Context) ([]string, error) {
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT DISTINCT i.ecosystems FROM node AS n
-		JOIN sbom AS b ON b.id = n.sbom_id JOIN inventory AS i ON i.id = b.inventory_id`)
+		JOIN sbom AS b ON b.id = n.sbom_id JOIN inventory AS i ON i.id = b.inventory_id WHERE n.retired_at IS NULL`)
 	lists, err := db.All(rows, err, func(scan db.Scan) (names []string, err error) { return names, scan(db.JSON{Into: &names}) })
 	if err != nil {
 		return nil, err
@@ -156,15 +130,6 @@ func (s *Service) Ecosystems(ctx context.Context) ([]string, error) {
 	names := append([]string{}, slices.Concat(lists...)...)
 	slices.Sort(names)
 	return slices.Compact(names), nil
-}
-
-func pack(encoded []byte) ([]byte, error) {
-	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = w.Close() }()
-	return w.EncodeAll(encoded, nil), nil
 }
 
 func unpack(packed []byte) ([]byte, error) {

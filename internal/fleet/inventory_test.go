@@ -3,8 +3,10 @@ package fleet_test
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
+	"patrol/internal/fleet"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/db/dbtest"
 	"patrol/internal/platform/problem"
@@ -45,6 +47,14 @@ func TestPutRefuses(t *testing.T) {
 		wantProblem(t, h.Put(t.Context(), other, good), problem.KindInvalid)
 		for _, garbage := range []string{"", "garbage", "[]", `{"components":[{}]}`, `{"components":`, `{"components":[{"ecosystem":"Go"}]}`} {
 			wantProblem(t, h.Put(t.Context(), sbom.Digest([]byte(garbage)), []byte(garbage)), problem.KindInvalid)
+		}
+		for _, field := range []string{"ecosystem", "name", "version", "purl"} {
+			document := strings.Replace(`{"components":[{"ecosystem":"npm","name":"a","version":"1","purl":"pkg:npm/a@1"}]}`, `"`+field+`":"`, `"`+field+`":"\u0000`, 1)
+			err := h.Put(t.Context(), sbom.Digest([]byte(document)), []byte(document))
+			wantProblem(t, err, problem.KindInvalid)
+			if err != nil && !strings.Contains(err.Error(), "components[0]."+field) {
+				t.Errorf("%v does not name the %s", err, field)
+			}
 		}
 		if n := dbtest.Count(t, h.db.Read(), `SELECT count(*) FROM sbom`); n != 0 {
 			t.Errorf("%d documents were kept", n)
@@ -116,6 +126,67 @@ func TestInstalledTellsEcosystems(t *testing.T) {
 		got, err := h.Ecosystems(t.Context())
 		if err != nil || !slices.Equal(got, []string{"Debian:12", "Debian:8"}) {
 			t.Errorf("Ecosystems = %q, %v; want those of nodes", got, err)
+		}
+	})
+}
+
+// What a package calls itself is up to whoever made it.
+func TestPutOfNamesThatNoDatabaseHolds(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		odd := sbom.Component{
+			Ecosystem: "npm\x00", Name: "a\x00\xff", Version: "1\x00", PURL: "pkg:npm/\x00", Locations: []string{"\x00\xfe"},
+			Source: sbom.SourcePackage{Name: "\x00", Version: "\xff"}, Layer: &sbom.Layer{Digest: "\x00"},
+		}
+		digest := h.put(&sbom.Document{Components: []sbom.Component{openssl("a"), odd}})
+		if doc, err := h.Document(t.Context(), digest); err != nil || len(doc.Components) != 2 {
+			t.Errorf("Document = %+v, %v", doc, err)
+		}
+	})
+}
+
+// components returns the names of the components of an inventory.
+func (h house) components(inventory int64) []string {
+	h.t.Helper()
+	rows, err := h.db.Read().QueryContext(h.t.Context(), `SELECT c.name FROM inventory_component AS i JOIN component AS c ON c.id = i.component_id
+		WHERE i.inventory_id = $1 ORDER BY c.name`, inventory)
+	names, err := db.All(rows, err, func(scan db.Scan) (name string, err error) { return name, scan(&name) })
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return names
+}
+
+// Whatever of a document is known already, and whatever is remembered of what was
+// deleted since, its inventory has all of its components.
+func TestComponentsAreKeptOnce(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		named := func(names ...string) fleet.SBOM {
+			doc := new(sbom.Document)
+			for _, name := range names {
+				doc.Components = append(doc.Components, sbom.Component{Ecosystem: "npm", Name: name, Version: "1"})
+			}
+			return h.lookup(h.put(doc))
+		}
+		for _, names := range [][]string{{"a", "b", "c"}, {"a", "b", "c", "d"}, {"b", "d"}, {"e", "f"}, {"a", "f", "g"}, {"a", "b", "c", "d", "e", "f", "g"}} {
+			if got := h.components(named(names...).Inventory.ID); !slices.Equal(got, names) {
+				t.Errorf("inventory of %q has %q", names, got)
+			}
+		}
+		if n := dbtest.Count(t, h.db.Read(), `SELECT count(*) FROM component`); n != 7 {
+			t.Errorf("%d components; want 7", n)
+		}
+		dbtest.Write(t, h.db, func(tx *db.Tx) error {
+			for _, table := range []string{"sbom", "inventory_component", "inventory", "component"} {
+				if _, err := tx.ExecContext(t.Context(), `DELETE FROM `+table); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for _, names := range [][]string{{"a", "b", "new"}, {"a", "c"}} {
+			if got := h.components(named(names...).Inventory.ID); !slices.Equal(got, names) {
+				t.Errorf("after the deletion, the inventory of %q has %q", names, got)
+			}
 		}
 	})
 }

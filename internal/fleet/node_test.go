@@ -23,7 +23,8 @@ func TestRegister(t *testing.T) {
 		want := fleet.Node{
 			ID: out.Node, Kind: fleet.Host, Name: "web-1", State: fleet.Active, MachineID: "m-web-1",
 			Distribution: facts("").Distribution, Architecture: "amd64", Kernel: "6.1", AgentVersion: "1.0",
-			Labels: map[string]string{"env": "production"}, FirstSeen: noon, LastSeen: noon, Runtimes: []wire.Runtime{}, NotAssessed: n.NotAssessed,
+			Labels: map[string]string{"env": "production"}, LabelOrigins: map[string]string{"env": fleet.FromAgent}, FirstSeen: noon, LastSeen: noon,
+			Runtimes: []wire.Runtime{}, NotAssessed: n.NotAssessed,
 		}
 		if !reflect.DeepEqual(n, want) || len(n.NotAssessed) != 0 || n.NotAssessed == nil {
 			t.Errorf("node = %+v\nwant   %+v", n, want)
@@ -98,7 +99,7 @@ func TestHeartbeat(t *testing.T) {
 		now := facts("web-renamed")
 		now.Labels, now.Kernel = nil, "6.12"
 		now.Distribution = sbom.Distribution{ID: "debian", Version: "13"}
-		if err := h.Heartbeat(t.Context(), id, now); err != nil {
+		if _, err := h.Heartbeat(t.Context(), id, now); err != nil {
 			t.Fatal(err)
 		}
 		n := h.node(id)
@@ -194,7 +195,7 @@ func TestSelect(t *testing.T) {
 		h.clock.Advance(time.Hour)
 		labelled := facts("db-1")
 		labelled.Labels = map[string]string{"env": "test", "tier": "data"}
-		if err := h.Heartbeat(t.Context(), ids["db-1"], labelled); err != nil {
+		if _, err := h.Heartbeat(t.Context(), ids["db-1"], labelled); err != nil {
 			t.Fatal(err)
 		}
 		for selector, want := range map[string][]string{

@@ -12,21 +12,22 @@ import (
 )
 
 // Select returns the ids of the nodes that a selector means, in the order in
-// which they were first seen. Containers that have ended, and images that were
-// removed, are never meant: there is nothing left to look at.
+// which they were first seen. Nodes that are retired, containers that have ended,
+// and images that were removed are never meant: there is nothing left to look at.
 func (s *Service) Select(ctx context.Context, q db.Querier, expression string) ([]string, error) {
 	selector, err := policy.Compile(expression)
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
 	now := s.now()
-	rows, err := q.QueryContext(ctx, `SELECT n.id, n.kind, n.name, n.labels, n.distribution, n.architecture, n.first_seen, `+lastSeen+`,
-		COALESCE(h.name, ''), n.image FROM node AS n LEFT JOIN node AS h ON h.id = n.host_id WHERE n.present = 1 ORDER BY n.id`)
+	rows, err := q.QueryContext(ctx, `SELECT n.id, n.kind, n.name, n.labels, n.distribution, n.architecture, n.first_seen, `+lastSeen+`, n.uploaded,
+		COALESCE(h.name, ''), n.image FROM node AS n LEFT JOIN node AS h ON h.id = n.host_id WHERE n.present = 1 AND n.retired_at IS NULL ORDER BY n.id`)
 	nodes, err := db.All(rows, err, func(scan db.Scan) (n policy.Node, err error) {
 		var image wire.Image
+		var uploaded int
 		err = scan(&n.ID, &n.Kind, &n.Name, db.JSON{Into: &n.Labels}, db.JSON{Into: &n.Distribution}, &n.Architecture,
-			db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen}, &n.Host, db.JSON{Into: &image})
-		n.State, n.Image = state(true, n.LastSeen, now), image.Reference
+			db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen}, &uploaded, &n.Host, db.JSON{Into: &image})
+		n.State, n.Image = state(true, uploaded == 1, time.Time{}, n.LastSeen, now), image.Reference
 		return n, err
 	})
 	if err != nil {
@@ -45,10 +46,13 @@ func (s *Service) Select(ctx context.Context, q db.Querier, expression string) (
 	return selected, nil
 }
 
-// state tells whether a node that was last seen then is there now; a child that
-// is not present has ended.
-func state(present bool, lastSeen, now time.Time) string {
-	if !present || now.Sub(lastSeen) > 3*HeartbeatInterval {
+// state tells how a node that was last seen then is now. A child that is not
+// present has ended; an uploaded SBOM has no heartbeat to miss.
+func state(present, uploaded bool, retiredAt, lastSeen, now time.Time) string {
+	switch {
+	case !retiredAt.IsZero():
+		return Retired
+	case !present, !uploaded && now.Sub(lastSeen) > 3*HeartbeatInterval:
 		return Inactive
 	}
 	return Active

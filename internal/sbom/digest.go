@@ -1,12 +1,14 @@
 package sbom
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // Encode returns the deterministic bytes of a normalized document. They carry
@@ -30,12 +32,17 @@ func Decode(data []byte) (*Document, error) {
 	if doc.Components == nil {
 		return nil, errors.New("decode SBOM document: it lacks the list of components, which may be empty")
 	}
+	// JSON has no other way to write it.
+	suspect := bytes.Contains(data, []byte(`\u0000`))
 	for i, c := range doc.Components {
 		if i > 0 && compare(doc.Components[i-1], c) >= 0 {
 			return nil, fmt.Errorf("decode SBOM document: components[%d] is not in order: the document was not normalized", i)
 		}
 		if c.Ecosystem == "" || c.Name == "" {
 			return nil, fmt.Errorf("decode SBOM document: components[%d] lacks an ecosystem or a name", i)
+		}
+		if field := c.unclean(suspect); field != "" {
+			return nil, fmt.Errorf("decode SBOM document: components[%d].%s holds the character U+0000, which no name has", i, field)
 		}
 	}
 	return &doc, nil
@@ -63,12 +70,22 @@ func (d *Document) Inventory() []Key {
 // digest names results that other machines share.
 func InventoryDigest(keys []Key) string {
 	h := sha256.New()
+	var text []byte
 	for _, k := range keys {
-		for _, field := range [...]string{k.Ecosystem, k.Name, k.Version, k.SourceName, k.SourceVersion} {
-			fmt.Fprintf(h, "%d:%s", len(field), field)
-		}
+		text = AppendKey(text[:0], k)
+		h.Write(text)
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// AppendKey appends the bytes that digests are made of: each field after its
+// length.
+func AppendKey(to []byte, k Key) []byte {
+	for _, field := range [...]string{k.Ecosystem, k.Name, k.Version, k.SourceName, k.SourceVersion} {
+		to = strconv.AppendInt(to, int64(len(field)), 10)
+		to = append(append(to, ':'), field...)
+	}
+	return to
 }
 
 // Ecosystems returns the distinct ecosystems of an inventory, sorted.

@@ -108,8 +108,10 @@ type Document struct {
 // Normalize sorts the components, merges those that are the same package
 // (joining their locations) and sorts the locations, so that equal contents
 // have equal bytes whatever order they were found in. Of several layers, that of
-// the first location stays.
+// the first location stays. Text is made such that a document can hold it: see
+// [CleanText].
 func (d *Document) Normalize() {
+	d.cleanText()
 	slices.SortFunc(d.Components, func(a, b Component) int {
 		return cmp.Or(compare(a, b), cmp.Compare(a.firstLocation(), b.firstLocation()), a.Layer.compare(b.Layer))
 	})

@@ -14,6 +14,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/lease"
 	"patrol/internal/platform/problem"
+	"patrol/internal/sbom"
 	"patrol/internal/wire"
 )
 
@@ -132,7 +133,7 @@ func (s *Service) Finish(ctx context.Context, node, id string, in wire.FinishReq
 			return err
 		}
 		if in.Error != "" {
-			_, err := s.end(ctx, tx, scan, Failed, in.Error[:min(len(in.Error), maxError)])
+			_, err := s.end(ctx, tx, scan, Failed, sbom.CleanText(in.Error[:min(len(in.Error), maxError)]))
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE scan SET state = $2, sbom_id = $3, warnings = $4, due_at = $5 WHERE id = $1`,

@@ -68,4 +68,5 @@ func (s *Service) Routes(api huma.API, selected Selector) {
 	}), func(ctx context.Context, in *rest.ID) (*rest.Body[Scan], error) {
 		return rest.JSON(s.Cancel(ctx, in.ID))
 	})
+	s.uploadRoute(api)
 }

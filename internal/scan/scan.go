@@ -45,6 +45,7 @@ const (
 const (
 	OnDemand   = "on_demand"
 	BySchedule = "schedule"
+	ByUpload   = "upload" // an SBOM came without an agent
 )
 
 // attempts is how often an agent, or the console, may begin a step before the
@@ -56,7 +57,7 @@ type Scan struct {
 	ID      string         `json:"id"`
 	Node    fleet.NodeName `json:"node"`
 	State   string         `json:"state" enum:"queued,collecting,matching,complete,failed,cancelled"`
-	Trigger string         `json:"trigger" enum:"schedule,on_demand"`
+	Trigger string         `json:"trigger" enum:"schedule,on_demand,upload"`
 	// Schedule is what fired the scan, if a schedule did.
 	Schedule   *Named            `json:"schedule,omitempty"`
 	Run        string            `json:"run_id,omitempty"`
@@ -103,6 +104,8 @@ type Fleet interface {
 	Installed(ctx context.Context, tx *db.Tx, node string, b fleet.SBOM) error
 	Document(ctx context.Context, digest string) (*sbom.Document, error)
 	Scope(ctx context.Context) (fleet.Scope, error)
+	Uploaded(ctx context.Context, tx *db.Tx, u fleet.Upload, digest string) (node string, err error)
+	Put(ctx context.Context, digest string, encoded []byte) error
 }
 
 // Findings is what scans need of findings.
@@ -125,11 +128,12 @@ type Service struct {
 	knowledge Knowledge
 	signals   *lease.Signals
 	now       func() time.Time
+	reading   chan struct{} // holds a token for each uploaded SBOM that is read
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, f Fleet, findings Findings, k Knowledge, signals *lease.Signals, now func() time.Time) *Service {
-	return &Service{d, f, findings, k, signals, now}
+	return &Service{d, f, findings, k, signals, now, make(chan struct{}, uploads)}
 }
 
 var (

@@ -20,14 +20,23 @@ type Cause struct {
 }
 
 // Start queues a scan of a node in the caller's transaction, and wakes its agent
-// once that is committed. A node that is being scanned already gets no second
+// once that is committed; what was uploaded is matched again. A node that is being
+// scanned already gets no second
 // one: its unfinished scan is returned, and started is false.
 func (s *Service) Start(ctx context.Context, tx *db.Tx, node string, cause Cause) (id string, started bool, err error) {
 	now := s.now().UnixMicro()
 	id = db.NewID()
-	result, err := tx.ExecContext(ctx, `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, queued_at, due_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING`,
-		id, node, Queued, cause.Trigger, cause.Schedule, cause.Run, now)
+	document, uploaded, err := uploadedDocument(ctx, tx, node)
+	if err != nil {
+		return "", false, err
+	}
+	state := Queued
+	if uploaded {
+		state = Matching
+	}
+	result, err := tx.ExecContext(ctx, `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, queued_at, due_at, sbom_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $7, NULLIF(CAST($8 AS BIGINT), 0)) ON CONFLICT DO NOTHING`,
+		id, node, state, cause.Trigger, cause.Schedule, cause.Run, now, document)
 	if err != nil {
 		return "", false, fmt.Errorf("queue scan of node %s: %w", node, err)
 	}
@@ -36,6 +45,10 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, node string, cause Cause
 	} else if n == 0 {
 		err := tx.QueryRowContext(ctx, `SELECT id FROM scan WHERE node_id = $1 AND state IN ('queued', 'collecting', 'matching')`, node).Scan(&id)
 		return id, false, err
+	}
+	if uploaded {
+		tx.AfterCommit(func() { s.signals.Wake(matchTopic) })
+		return id, true, nil
 	}
 	// A container or an image is collected by the agent of its host.
 	var agent string
@@ -61,12 +74,15 @@ func (s *Service) StartOnDemand(ctx context.Context, nodes []string) ([]Scan, er
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		for i, node := range nodes {
 			var name string
-			err := tx.QueryRowContext(ctx, `SELECT name FROM node WHERE id = $1`, node).Scan(&name)
-			if errors.Is(err, sql.ErrNoRows) || err == nil && !scope.Has(node) {
+			var retired int
+			err := tx.QueryRowContext(ctx, `SELECT name, CASE WHEN retired_at IS NULL THEN 0 ELSE 1 END FROM node WHERE id = $1`, node).Scan(&name, &retired)
+			switch {
+			case errors.Is(err, sql.ErrNoRows), err == nil && !scope.Has(node):
 				return problem.Invalid("nodes", "there is no node %q", node)
-			}
-			if err != nil {
+			case err != nil:
 				return err
+			case retired == 1:
+				return problem.Conflict("node %s is retired: there is nothing to scan until it comes back", node)
 			}
 			var started bool
 			if ids[i], started, err = s.Start(ctx, tx, node, Cause{Trigger: OnDemand}); err != nil {

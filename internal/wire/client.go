@@ -25,6 +25,10 @@ var ErrUnknown = errors.New("the console does not accept this agent's credential
 // document is too large, the protocol is another one.
 var ErrRefused = errors.New("the console refuses this")
 
+// ErrShared says that the credential belongs to another machine, which is there
+// now: this one is its clone.
+var ErrShared = errors.New("another agent uses this credential")
+
 // Client speaks to one console.
 type Client struct {
 	// Console is its base URL.
@@ -160,6 +164,9 @@ func (c *Client) send(ctx context.Context, method, path, credential string, body
 	failed := fmt.Errorf("%s %s: %s", method, req.URL.Path, said.Detail)
 	if path == "register" && resp.StatusCode == http.StatusUnauthorized {
 		return nil, fmt.Errorf("%w: the enrolment token is wrong or was revoked", ErrRefused)
+	}
+	if path == "heartbeat" && resp.StatusCode == http.StatusConflict {
+		return nil, fmt.Errorf("%w: %w", ErrShared, failed)
 	}
 	if kind := kindOf(resp.StatusCode, strings.HasPrefix(path, "commands/")); kind != nil {
 		failed = fmt.Errorf("%w: %w", kind, failed)

@@ -35,7 +35,14 @@ type Facts struct {
 	Distribution sbom.Distribution `json:"distribution,omitzero"`
 	Architecture string            `json:"architecture"`
 	Kernel       string            `json:"kernel,omitempty"`
-	Labels       map[string]string `json:"labels,omitempty"`
+	// Labels are those of the agent's flags; the others were found.
+	Labels           map[string]string `json:"labels,omitempty"`
+	CloudLabels      map[string]string `json:"cloud_labels,omitempty"`
+	KubernetesLabels map[string]string `json:"kubernetes_labels,omitempty"`
+	Machine          Machine           `json:"machine,omitzero"`
+	// Session is a random name of this process. Two that take turns under one
+	// credential are two machines, or one agent that was started twice.
+	Session string `json:"session,omitempty"`
 }
 
 // RegisterRequest asks for a node; it carries an enrolment token.
@@ -55,6 +62,9 @@ type RegisterResponse struct {
 // HeartbeatResponse says when to come again.
 type HeartbeatResponse struct {
 	Seconds int `json:"seconds"`
+	// Shared says that somebody else came with this agent's credential, and was
+	// refused.
+	Shared bool `json:"shared,omitempty"`
 }
 
 // Command is something that the console asks of the agent.

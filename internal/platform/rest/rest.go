@@ -7,8 +7,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,27 +80,53 @@ func RoleOf(op *huma.Operation) (access.Role, bool) {
 // scope alone. All others are refused to who has one: a route that was not thought
 // of shows nothing.
 func Scoped(op huma.Operation) huma.Operation {
-	op.Metadata = map[string]any{"scoped": true}
-	return op
+	return with(op, "scoped", true)
 }
 
 // IsScoped tells whether members of a team may call an operation.
 func IsScoped(op *huma.Operation) bool { return op.Metadata["scoped"] == true }
 
+// Also lets tokens of these kinds in, whatever their role.
+func Also(op huma.Operation, kinds ...string) huma.Operation {
+	return with(op, "also", kinds)
+}
+
+// AlsoOf returns the kinds of token that an operation lets in besides its role.
+func AlsoOf(op *huma.Operation) []string {
+	kinds, _ := op.Metadata["also"].([]string)
+	return kinds
+}
+
+// with adds to what is known of an operation.
+func with(op huma.Operation, key string, value any) huma.Operation {
+	known := maps.Clone(op.Metadata)
+	if known == nil {
+		known = make(map[string]any)
+	}
+	known[key] = value
+	op.Metadata = known
+	return op
+}
+
 // Handle adds a route that needs a role. Who lacks it is told so before anything
 // of the request is read.
 func Handle[I, O any](api huma.API, role access.Role, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
-	scoped := IsScoped(&op)
-	op.Metadata = map[string]any{"role": role, "scoped": scoped}
-	op.MaxBodyBytes = bodyLimit
+	scoped, also := IsScoped(&op), AlsoOf(&op)
+	op = with(op, "role", role)
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = bodyLimit
+	}
 	op.Description = "Needs the role " + string(role) + "."
+	if len(also) > 0 {
+		op.Description = "Needs the role " + string(role) + ", or a token of the kind " + strings.Join(also, " or ") + "."
+	}
 	if role == access.Public {
 		op.Description = "Needs no token."
 	} else {
 		op.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	}
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
-		if role != access.Public && !access.From(ctx.Context()).Role.Includes(role) {
+		if p := access.From(ctx.Context()); role != access.Public && !p.Role.Includes(role) && !slices.Contains(also, p.Kind) {
 			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "this needs the role "+string(role)) // the caller is gone if this fails
 			return
 		}

@@ -8,7 +8,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -21,6 +20,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -87,16 +87,20 @@ func Fingerprint(der []byte) string {
 }
 
 // Pinned returns the settings of a client that accepts exactly the certificate of
-// that fingerprint; "" stands for the ordinary rules.
+// that fingerprint; of several, separated by commas, any, so that a certificate can
+// be replaced while clients run. "" stands for the ordinary rules.
 func Pinned(fingerprint string) (*tls.Config, error) {
 	if fingerprint == "" {
 		return &tls.Config{MinVersion: tls.VersionTLS12}, nil
 	}
-	digits, ok := strings.CutPrefix(strings.ToLower(fingerprint), "sha256:")
-	if want, err := hex.DecodeString(digits); !ok || err != nil || len(want) != sha256.Size {
-		return nil, fmt.Errorf("fingerprint %q is not sha256: and 64 hex digits, as the console prints it", fingerprint)
+	pins := strings.Split(strings.ToLower(fingerprint), ",")
+	for i, pin := range pins {
+		pins[i] = strings.TrimSpace(pin)
+		digits, ok := strings.CutPrefix(pins[i], "sha256:")
+		if want, err := hex.DecodeString(digits); !ok || err != nil || len(want) != sha256.Size {
+			return nil, fmt.Errorf("fingerprint %q is not sha256: and 64 hex digits, as the console prints it", pin)
+		}
 	}
-	want := "sha256:" + digits
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		// The chain leads nowhere; VerifyConnection below is the verification, and
@@ -104,8 +108,8 @@ func Pinned(fingerprint string) (*tls.Config, error) {
 		InsecureSkipVerify: true,
 		VerifyConnection: func(state tls.ConnectionState) error {
 			have := Fingerprint(state.PeerCertificates[0].Raw)
-			if subtle.ConstantTimeCompare([]byte(have), []byte(want)) != 1 {
-				return fmt.Errorf("the console's certificate has the fingerprint %s, not the pinned %s", have, want)
+			if !slices.Contains(pins, have) {
+				return fmt.Errorf("the console's certificate has the fingerprint %s, not the pinned %s", have, strings.Join(pins, " or "))
 			}
 			return nil
 		},

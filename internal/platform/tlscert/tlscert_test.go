@@ -58,6 +58,8 @@ func TestPinned(t *testing.T) {
 	for name, test := range map[string]struct{ pin, says string }{
 		"its own fingerprint":      {pin, ""},
 		"in capitals":              {"sha256:" + strings.ToUpper(strings.TrimPrefix(pin, "sha256:")), ""},
+		"one of two":               {tlscert.Fingerprint(selfSigned(t, t.TempDir()).Certificate[0]) + ", " + pin, ""},
+		"of two, one wrong":        {pin + ",sha256:abcd", "64 hex digits"},
 		"of another certificate":   {tlscert.Fingerprint(selfSigned(t, t.TempDir()).Certificate[0]), "not the pinned"},
 		"none: the ordinary rules": {"", "certificate"},
 		"too short":                {"sha256:abcd", "64 hex digits"},
