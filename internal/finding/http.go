@@ -30,4 +30,18 @@ func (s *Service) Routes(api huma.API) {
 	) (*rest.Body[rest.Page[Occurrence]], error) {
 		return rest.JSON(s.Occurrences(ctx, in.OccurrenceQuery, in.Paging))
 	})
+	rest.Handle(api, access.Viewer, huma.Operation{
+		OperationID: "list-vulnerabilities", Method: http.MethodGet, Path: "/api/v1/vulnerabilities", Summary: "List the vulnerabilities of the fleet, worst first", Tags: []string{"vulnerabilities"},
+	}, func(ctx context.Context, in *struct {
+		VulnerabilityQuery
+		rest.Paging
+	},
+	) (*rest.Body[rest.Page[Vulnerability]], error) {
+		return rest.JSON(s.Vulnerabilities(ctx, in.VulnerabilityQuery, in.Paging))
+	})
+	rest.Handle(api, access.Viewer, huma.Operation{
+		OperationID: "get-vulnerability", Method: http.MethodGet, Path: "/api/v1/vulnerabilities/{id}", Summary: "Get a vulnerability by its name, with the packages that it is in", Tags: []string{"vulnerabilities"},
+	}, func(ctx context.Context, in *rest.ID) (*rest.Body[Vulnerability], error) {
+		return rest.JSON(s.Vulnerability(ctx, in.ID))
+	})
 }
