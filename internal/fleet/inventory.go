@@ -92,9 +92,9 @@ func keepInventory(ctx context.Context, tx *db.Tx, doc *sbom.Document) (int64, e
 
 // keepComponents writes the components as one JSON parameter, in key order.
 func keepComponents(ctx context.Context, tx *db.Tx, inventory int64, doc *sbom.Document) error {
-	list := make([][6]string, len(doc.Components))
+	list := make([][7]string, len(doc.Components))
 	for i, c := range doc.Components {
-		list[i] = [6]string{c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL}
+		list[i] = [7]string{c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL, fold(c.Name)}
 	}
 	text, err := db.ToJSON(list)
 	if err != nil {
@@ -103,6 +103,11 @@ func keepComponents(ctx context.Context, tx *db.Tx, inventory int64, doc *sbom.D
 	_, err = tx.ExecContext(ctx, `INSERT INTO component (ecosystem, name, version, source_name, source_version, purl)
 		SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each($1) AS j WHERE TRUE
 		ON CONFLICT (ecosystem, name, version, source_name, source_version) DO NOTHING`, text)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO component_name (name, ecosystem)
+		SELECT DISTINCT value->>6, value->>0 FROM json_each($1) AS j WHERE TRUE ON CONFLICT (name, ecosystem) DO NOTHING`, text)
 	if err != nil {
 		return err
 	}
@@ -115,11 +120,51 @@ func keepComponents(ctx context.Context, tx *db.Tx, inventory int64, doc *sbom.D
 
 // Installed notes that this is what the node has now.
 func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM) error {
-	_, err := tx.ExecContext(ctx, `UPDATE node SET sbom_id = $2 WHERE id = $1`, node, b.ID)
+	row := tx.QueryRowContext(ctx, `SELECT COALESCE(inventory_id, 0) FROM node WHERE id = $1`, node)
+	before, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	if err != nil {
+		return fmt.Errorf("read what is installed on node %s: %w", node, err)
+	}
+	if before != b.Inventory.ID {
+		if err := recount(ctx, tx, before, b.Inventory.ID); err != nil {
+			return fmt.Errorf("count who has the components of node %s: %w", node, err)
+		}
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE node SET sbom_id = $2, inventory_id = $3 WHERE id = $1`, node, b.ID, b.Inventory.ID)
 	if err != nil {
 		return fmt.Errorf("note what is installed on node %s: %w", node, err)
 	}
 	return nil
+}
+
+// Uninstalled takes a node, which is being deleted, out of the numbers of nodes that
+// have a component.
+func (s *Service) Uninstalled(ctx context.Context, tx *db.Tx, node string) error {
+	row := tx.QueryRowContext(ctx, `SELECT COALESCE(inventory_id, 0) FROM node WHERE id = $1`, node)
+	before, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	if err == nil {
+		err = recount(ctx, tx, before, 0)
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `UPDATE node SET sbom_id = NULL, inventory_id = NULL WHERE id = $1`, node)
+	}
+	if err != nil {
+		return fmt.Errorf("uncount the components of node %s: %w", node, err)
+	}
+	return nil
+}
+
+// recount counts a node that goes from one inventory to another, zero being none:
+// only what differs between them is written.
+func recount(ctx context.Context, tx *db.Tx, before, after int64) error {
+	const change = `UPDATE component SET nodes = nodes %s 1 WHERE id IN (
+		SELECT component_id FROM inventory_component WHERE inventory_id = $1
+		EXCEPT SELECT component_id FROM inventory_component WHERE inventory_id = $2)`
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(change, "-"), before, after); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(change, "+"), after, before)
+	return err
 }
 
 // Document returns a document that the console has.

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"time"
@@ -10,7 +11,6 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/problem"
-	"patrol/internal/platform/rest"
 	"patrol/internal/wire"
 )
 
@@ -102,31 +102,7 @@ func (s *Service) seen(ctx context.Context, tx *db.Tx, node string, f wire.Facts
 	if err != nil {
 		return fmt.Errorf("note heartbeat of node %s: %w", node, err)
 	}
-	return nil
-}
-
-// Query says which nodes a list holds; empty fields hold for all.
-type Query struct {
-	Kind  string `query:"kind" enum:"host,container,image,cluster"`
-	State string `query:"state" enum:"active,inactive"`
-}
-
-// List returns nodes in the order in which they were first seen.
-func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[Node], error) {
-	var after string
-	if err := p.Decode(&after); err != nil {
-		return rest.Page[Node]{}, err
-	}
-	alive := s.now().Add(-3 * HeartbeatInterval).UnixMicro()
-	rows, err := s.db.Read().QueryContext(ctx, selectNodes+`
-		WHERE n.id > $1 AND ($2 = '' OR n.kind = $2)
-		  AND ($3 = '' OR (CASE WHEN n.last_seen >= $4 THEN 'active' ELSE 'inactive' END) = $3)
-		ORDER BY n.id LIMIT $5`, after, q.Kind, q.State, alive, p.Limit+1)
-	items, err := db.All(rows, err, s.readNode)
-	if err != nil {
-		return rest.Page[Node]{}, fmt.Errorf("list nodes: %w", err)
-	}
-	return rest.NewPage(items, p.Limit, func(n Node) any { return n.ID })
+	return keepLabels(ctx, tx, node, f.Labels)
 }
 
 // Get returns one node.
@@ -142,9 +118,8 @@ func (s *Service) Get(ctx context.Context, id string) (Node, error) {
 // reading may join, writing never crosses rooms.
 const selectNodes = `SELECT n.id, n.kind, n.name, n.machine_id, n.distribution, n.architecture, n.kernel, n.agent, n.labels, n.first_seen, n.last_seen,
 	last.id, last.state, last.finished_at,
-	(SELECT json_group_object(severity, amount) FROM (
-		SELECT severity, count(*) AS amount FROM occurrence
-		WHERE node_id = n.id AND resolved_at IS NULL GROUP BY severity) AS counted),
+	(SELECT json_group_object(severity, open) FROM node_count WHERE node_id = n.id),
+	(SELECT CAST(sum(decided) AS BIGINT) FROM node_count WHERE node_id = n.id),
 	i.ecosystems, r.uncovered, good.not_assessed
 	FROM node AS n
 	LEFT JOIN scan AS last ON last.id = (SELECT max(id) FROM scan WHERE node_id = n.id)
@@ -159,17 +134,19 @@ func (s *Service) readNode(scan db.Scan) (Node, error) {
 		id, state *string
 		finished  time.Time
 	}
+	var decided sql.NullInt64
 	var ecosystems []string
 	var blind []match.NotAssessed
 	err := scan(&n.ID, &n.Kind, &n.Name, &n.MachineID, db.JSON{Into: &n.Distribution}, &n.Architecture, &n.Kernel, &n.AgentVersion,
 		db.JSON{Into: &n.Labels}, db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen},
 		&last.id, &last.state, db.Time{Time: &last.finished},
-		db.JSON{Into: &n.Counts}, db.JSON{Into: &ecosystems}, db.JSON{Into: &n.NotAssessed}, db.JSON{Into: &blind})
+		db.JSON{Into: &n.Counts}, &decided, db.JSON{Into: &ecosystems}, db.JSON{Into: &n.NotAssessed}, db.JSON{Into: &blind})
 	if err != nil {
 		return n, err
 	}
 	now := s.now()
 	n.State = state(n.LastSeen, now)
+	n.Decided = int(decided.Int64)
 	if last.id != nil {
 		n.LastScan = &LastScan{ID: *last.id, State: *last.state, FinishedAt: last.finished}
 	}
