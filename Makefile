@@ -11,7 +11,7 @@ DATA        := PATROL_SHARED=$(SHARED) $(GO) test -tags shareddata
 
 export PATROL_SHARED := $(SHARED)
 
-.PHONY: build run test test-data lint bench fuzz soak generate clean
+.PHONY: build run test test-data lint bench bench-lists fuzz soak generate clean
 
 build: $(UI)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/patrol ./cmd/patrol
@@ -54,6 +54,12 @@ bench: build
 	@if command -v osv-scanner >/dev/null; then \
 		bench/accuracy/compare.sh bin/patrol $(SHARED)/feeds/2026-08-21 $(SHARED)/fixtures/debian12/rootfs $(IMAGE); \
 	else echo "osv-scanner is not on PATH: its findings are not compared"; fi
+	$(MAKE) bench-lists
+
+# Every list over 10,000 nodes with 1.5 million occurrences, on both databases.
+bench-lists:
+	scripts/need.sh pg_ctlcluster=postgresql
+	$(SERVE) $(GO) run ./bench/lists
 
 fuzz:
 	@for target in $$(grep -rl --include='*_test.go' '^func Fuzz' internal); do \

@@ -22,17 +22,21 @@ var roles = map[string]access.Role{
 	"GET /api/v1/session":    access.Public,
 	"DELETE /api/v1/session": access.Public,
 
-	"GET /api/v1/nodes":               access.Viewer,
-	"GET /api/v1/nodes/{id}":          access.Viewer,
-	"GET /api/v1/sboms/{id}":          access.Viewer,
-	"GET /api/v1/scans":               access.Viewer,
-	"GET /api/v1/scans/{id}":          access.Viewer,
-	"GET /api/v1/findings":            access.Viewer,
-	"GET /api/v1/occurrences":         access.Viewer,
-	"GET /api/v1/schedules":           access.Viewer,
-	"GET /api/v1/schedules/{id}":      access.Viewer,
-	"GET /api/v1/schedules/{id}/runs": access.Viewer,
-	"GET /api/v1/feed":                access.Viewer,
+	"GET /api/v1/nodes":                 access.Viewer,
+	"GET /api/v1/nodes/{id}":            access.Viewer,
+	"GET /api/v1/sboms/{id}":            access.Viewer,
+	"GET /api/v1/scans":                 access.Viewer,
+	"GET /api/v1/scans/{id}":            access.Viewer,
+	"GET /api/v1/findings":              access.Viewer,
+	"GET /api/v1/occurrences":           access.Viewer,
+	"GET /api/v1/vulnerabilities":       access.Viewer,
+	"GET /api/v1/vulnerabilities/{id}":  access.Viewer,
+	"GET /api/v1/components":            access.Viewer,
+	"GET /api/v1/components/{id}/nodes": access.Viewer,
+	"GET /api/v1/schedules":             access.Viewer,
+	"GET /api/v1/schedules/{id}":        access.Viewer,
+	"GET /api/v1/schedules/{id}/runs":   access.Viewer,
+	"GET /api/v1/feed":                  access.Viewer,
 
 	"POST /api/v1/scans":              access.Operator,
 	"POST /api/v1/scans/{id}/cancel":  access.Operator,
@@ -167,7 +171,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 			t.Errorf("%s: Allow is %q; want %q", route, got.Header.Get("Allow"), allow)
 		}
 	}
-	for _, path := range []string{"/api/v1/nodes/none", "/api/v1/scans/none", "/api/v1/schedules/none", "/api/v1/schedules/none/runs", "/api/v1/sboms/none"} {
+	for _, path := range []string{"/api/v1/nodes/none", "/api/v1/scans/none", "/api/v1/schedules/none", "/api/v1/schedules/none/runs", "/api/v1/sboms/none", "/api/v1/vulnerabilities/none", "/api/v1/components/none/nodes", "/api/v1/components/1/nodes"} {
 		wantProblem(t, h.ask("GET", path, token, ""), http.StatusNotFound)
 	}
 }
@@ -177,7 +181,7 @@ func TestListsAreNeverNull(t *testing.T) {
 	h.update()
 	token := h.token(auth.API)
 	schedules := into[struct{ Items []struct{ ID string } }](t, h.ask("GET", "/api/v1/schedules", token, ""))
-	for _, path := range []string{"/nodes", "/scans", "/findings", "/occurrences", "/schedules/" + schedules.Items[0].ID + "/runs"} {
+	for _, path := range []string{"/nodes", "/scans", "/findings", "/occurrences", "/vulnerabilities", "/components", "/schedules/" + schedules.Items[0].ID + "/runs"} {
 		got := h.ask("GET", "/api/v1"+path, token, "")
 		if got.StatusCode != http.StatusOK || !strings.Contains(got.body, `"items":[]`) {
 			t.Errorf("%s answers %d: %s", path, got.StatusCode, got.body)

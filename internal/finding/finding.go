@@ -99,10 +99,10 @@ func list(items []string) []string {
 	return items
 }
 
-// Documents gives the SBOM document of a digest: where each component stands is
-// told there and nowhere else.
+// Documents tells where components stand, which only the documents do: of each
+// digest, the locations of each key, sorted.
 type Documents interface {
-	Document(ctx context.Context, digest string) (*sbom.Document, error)
+	Locations(ctx context.Context, wanted map[string][]sbom.Key) (map[string]map[sbom.Key][]string, error)
 }
 
 // Service matches inventories and keeps occurrences.

@@ -3,7 +3,6 @@ package finding
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/problem"
@@ -72,19 +71,19 @@ func (s *Service) worstOf(ctx context.Context, args *arguments, q Query, after l
 	from, where := `finding AS f`, `f.results > 0`
 	// A finding that several documents hold is shown once, with the locations of
 	// one of them; the first result, so that a page has few documents.
-	digest = `(SELECT b.digest FROM result_finding AS r JOIN node_result AS h ON h.result_id = r.result_id
-		JOIN node AS n ON n.id = h.node_id JOIN sbom AS b ON b.id = n.sbom_id WHERE r.finding_id = f.id ORDER BY r.result_id LIMIT 1)`
+	digest = `COALESCE((SELECT b.digest FROM result_finding AS r JOIN node_result AS h ON h.result_id = r.result_id
+		JOIN node AS n ON n.id = h.node_id JOIN sbom AS b ON b.id = n.sbom_id WHERE r.finding_id = f.id ORDER BY r.result_id LIMIT 1), '')`
 	switch {
 	case q.Scan != "":
 		scan := args.add(q.Scan)
 		from = `result_finding AS r JOIN finding AS f ON f.id = r.finding_id`
 		where = `r.result_id = (SELECT result_id FROM scan WHERE state = 'complete' AND id = ` + scan + `)`
-		digest = `(SELECT b.digest FROM scan AS s JOIN sbom AS b ON b.id = s.sbom_id WHERE s.id = ` + scan + `)`
+		digest = `COALESCE((SELECT b.digest FROM scan AS s JOIN sbom AS b ON b.id = s.sbom_id WHERE s.id = ` + scan + `), '')`
 	case q.Node != "":
 		node := args.add(q.Node)
 		from = `result_finding AS r JOIN finding AS f ON f.id = r.finding_id`
 		where = `r.result_id = (SELECT result_id FROM node_result WHERE node_id = ` + node + `)`
-		digest = `(SELECT b.digest FROM node AS n JOIN sbom AS b ON b.id = n.sbom_id WHERE n.id = ` + node + `)`
+		digest = `COALESCE((SELECT b.digest FROM node AS n JOIN sbom AS b ON b.id = n.sbom_id WHERE n.id = ` + node + `), '')`
 	}
 	rank := args.add(after.Rank)
 	column := `f.rank`
@@ -114,37 +113,22 @@ func readListed(scan db.Scan) (f listed, err error) {
 	return f, err
 }
 
-// locate fills in the locations of a page, reading each document once.
+// locate fills in the locations of a page.
 func (s *Service) locate(ctx context.Context, page rest.Page[listed]) (rest.Page[Finding], error) {
 	located := rest.Page[Finding]{Items: make([]Finding, len(page.Items)), Next: page.Next}
-	documents := make(map[string]*sbom.Document)
+	wanted := make(map[string][]sbom.Key)
+	for _, f := range page.Items {
+		wanted[f.digest] = append(wanted[f.digest], f.Component.Key())
+	}
+	locations, err := s.documents.Locations(ctx, wanted)
+	if err != nil {
+		return located, err
+	}
 	for i, f := range page.Items {
-		doc := documents[f.digest]
-		if doc == nil {
-			var err error
-			if doc, err = s.documents.Document(ctx, f.digest); err != nil {
-				return located, err
-			}
-			documents[f.digest] = doc
-		}
 		located.Items[i] = f.Finding
-		located.Items[i].Component.Locations = locations(doc, f.Component.Key())
+		located.Items[i].Component.Locations = list(locations[f.digest][f.Component.Key()])
 	}
 	return located, nil
-}
-
-// locations joins those of every component of that key; they differ in purl.
-func locations(doc *sbom.Document, key sbom.Key) []string {
-	first, _ := slices.BinarySearchFunc(doc.Components, key, func(c sbom.Component, k sbom.Key) int { return c.Key().Compare(k) })
-	found := []string{}
-	for _, c := range doc.Components[first:] {
-		if c.Key() != key {
-			break
-		}
-		found = append(found, c.Locations...)
-	}
-	slices.Sort(found)
-	return slices.Compact(found)
 }
 
 // exists refuses the id of a scan or node that is not there: an empty list would

@@ -78,12 +78,12 @@ func (s *Service) newestOf(ctx context.Context, args *arguments, q OccurrenceQue
 	if err != nil {
 		return "", err
 	}
+	if !q.OpenedBefore.IsZero() && q.OpenedBefore.UnixMicro() < before.OpenedAt {
+		before = newest{OpenedAt: q.OpenedBefore.UnixMicro()} // no id is zero; one bound, so that the index begins there
+	}
 	where += ` AND (opened_at, id) < (` + args.add(before.OpenedAt) + `, ` + args.add(before.ID) + `)`
 	if !q.OpenedAfter.IsZero() {
 		where += ` AND opened_at >= ` + args.add(q.OpenedAfter.UnixMicro())
-	}
-	if !q.OpenedBefore.IsZero() {
-		where += ` AND opened_at < ` + args.add(q.OpenedBefore.UnixMicro())
 	}
 	const order = ` ORDER BY opened_at DESC, id DESC LIMIT `
 	most := args.add(limit)

@@ -12,8 +12,8 @@ import (
 	"patrol/internal/platform/rest"
 )
 
-// Component is a package at a version in an ecosystem that some node has now.
-type Component struct {
+// InstalledComponent is a package at a version in an ecosystem that some node has now.
+type InstalledComponent struct {
 	ID        int64  `json:"id"`
 	Ecosystem string `json:"ecosystem"`
 	Name      string `json:"name"`
@@ -40,21 +40,23 @@ type componentKey struct {
 }
 
 // Components lists components that nodes have now, by name.
-func (s *Service) Components(ctx context.Context, q ComponentQuery, p rest.Paging) (rest.Page[Component], error) {
+func (s *Service) Components(ctx context.Context, q ComponentQuery, p rest.Paging) (rest.Page[InstalledComponent], error) {
 	var key componentKey
 	if err := p.Decode(&key); err != nil {
-		return rest.Page[Component]{}, err
+		return rest.Page[InstalledComponent]{}, err
 	}
 	args := []any{key.Name, key.Ecosystem, key.ID}
 	add := func(value any) string {
 		args = append(args, value)
 		return fmt.Sprintf("$%d", len(args))
 	}
+	// An index of an expression has no type, so what is compared with it may have
+	// none either: lower(known.name) is known.name.
 	// Names are few, so a part of one is looked for among them, in order, and the
 	// components of those that have it follow. A version leads to few components at
 	// once.
 	from, name, ecosystem := `component_name AS known CROSS JOIN component AS c`, `known.name`, `known.ecosystem`
-	where := []string{`lower(c.name) = known.name`, `c.ecosystem = known.ecosystem`}
+	where := []string{`lower(c.name) = lower(known.name)`, `c.ecosystem = known.ecosystem`}
 	if q.Version != "" {
 		from, name, ecosystem = `component AS c`, `lower(c.name)`, `c.ecosystem`
 		where = []string{`c.version = ` + add(q.Version)}
@@ -75,13 +77,13 @@ func (s *Service) Components(ctx context.Context, q ComponentQuery, p rest.Pagin
 	}
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT c.id, c.ecosystem, c.name, c.version, c.purl, c.nodes, `+name+` FROM `+from+`
 		WHERE `+strings.Join(where, " AND ")+` ORDER BY `+name+`, `+ecosystem+`, c.id LIMIT `+add(p.Limit+1), args...)
-	items, err := db.All(rows, err, func(scan db.Scan) (c Component, err error) {
+	items, err := db.All(rows, err, func(scan db.Scan) (c InstalledComponent, err error) {
 		return c, scan(&c.ID, &c.Ecosystem, &c.Name, &c.Version, &c.PURL, &c.Nodes, &c.folded)
 	})
 	if err != nil {
-		return rest.Page[Component]{}, fmt.Errorf("list components: %w", err)
+		return rest.Page[InstalledComponent]{}, fmt.Errorf("list components: %w", err)
 	}
-	return rest.NewPage(items, p.Limit, func(c Component) any { return componentKey{c.folded, c.Ecosystem, c.ID} })
+	return rest.NewPage(items, p.Limit, func(c InstalledComponent) any { return componentKey{c.folded, c.Ecosystem, c.ID} })
 }
 
 // fold makes A to Z small, as both databases' lower does for names.

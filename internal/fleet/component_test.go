@@ -21,9 +21,9 @@ func (h house) install(node string, components ...sbom.Component) {
 }
 
 // components reads all pages: "name version nodes".
-func (h house) components(q fleet.ComponentQuery, limit int) []fleet.Component {
+func (h house) components(q fleet.ComponentQuery, limit int) []fleet.InstalledComponent {
 	h.t.Helper()
-	all := []fleet.Component{}
+	all := []fleet.InstalledComponent{}
 	for cursor := ""; ; {
 		page, err := h.Components(h.t.Context(), q, rest.Paging{Limit: limit, Cursor: cursor})
 		if err != nil || page.Items == nil {

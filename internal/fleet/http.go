@@ -40,7 +40,7 @@ func (s *Service) Routes(api huma.API) {
 		ComponentQuery
 		rest.Paging
 	},
-	) (*rest.Body[rest.Page[Component]], error) {
+	) (*rest.Body[rest.Page[InstalledComponent]], error) {
 		return rest.JSON(s.Components(ctx, in.ComponentQuery, in.Paging))
 	})
 	rest.Handle(api, access.Viewer, huma.Operation{

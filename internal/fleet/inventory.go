@@ -2,8 +2,10 @@ package fleet
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
@@ -182,6 +184,40 @@ func (s *Service) Document(ctx context.Context, digest string) (*sbom.Document, 
 		return nil, fmt.Errorf("read SBOM %s: %w", digest, err)
 	}
 	return sbom.Decode(encoded)
+}
+
+// Locations returns where components stand, by document and key: a page of a list
+// may name as many documents as it has lines.
+func (s *Service) Locations(ctx context.Context, wanted map[string][]sbom.Key) (map[string]map[sbom.Key][]string, error) {
+	list, err := db.Column(slices.Collect(maps.Keys(wanted)))
+	if err != nil {
+		return nil, err
+	}
+	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(wire.DocumentLimit))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT digest, document FROM sbom WHERE digest IN (SELECT value->>0 FROM json_each($1) AS j)`, list)
+	if err != nil {
+		return nil, fmt.Errorf("read SBOMs: %w", err)
+	}
+	found := make(map[string]map[sbom.Key][]string)
+	var encoded []byte
+	return found, db.Each(rows, func(scan db.Scan) error {
+		var digest string
+		var packed sql.RawBytes
+		if err := scan(&digest, &packed); err != nil {
+			return err
+		}
+		if encoded, err = r.DecodeAll(packed, encoded[:0]); err != nil {
+			return fmt.Errorf("read SBOM %s: %w", digest, err)
+		}
+		if found[digest], err = sbom.Locations(encoded, wanted[digest]); err != nil {
+			return fmt.Errorf("read SBOM %s: %w", digest, err)
+		}
+		return nil
+	})
 }
 
 // Ecosystems returns every ecosystem that is installed somewhere, sorted.

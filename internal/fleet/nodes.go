@@ -17,7 +17,7 @@ type Query struct {
 	Labels   []string `query:"label,explode" maxItems:"10" doc:"A label such as env=production; of several, all."`
 	Name     string   `query:"q" maxLength:"200" doc:"What the name begins with."`
 	Severity string   `query:"severity" enum:"malicious,critical,high,medium,low,unknown" doc:"Has an open occurrence of this severity."`
-	LastScan string   `query:"last_scan" enum:"never,failed,ok" doc:"never: no scan of it was ever complete. failed and ok: how the last one that ended did."`
+	LastScan string   `query:"last_scan" enum:"never,failed,ok" doc:"never: what is installed on it was never collected. failed and ok: how the last one that ended did."`
 	// ScannedBefore is for finding what was forgotten, so it means those too that
 	// were never scanned.
 	ScannedBefore time.Time `query:"scanned_before" doc:"Has no complete scan since this moment."`
@@ -90,6 +90,10 @@ func (s *Service) choose(q Query, after string) (*choice, error) {
 		c.join("node_scan", "scanned")
 		c.where = append(c.where, `scanned.state = 'complete'`)
 	}
+	if !q.ScannedBefore.IsZero() {
+		c.join(`(SELECT id AS node_id FROM node WHERE inventory_id IS NULL
+			UNION ALL SELECT node_id FROM node_scan WHERE completed_at < `+c.add(q.ScannedBefore.UnixMicro())+`)`, "late")
+	}
 	for i, label := range q.Labels {
 		key, value, err := splitLabel(label)
 		if err != nil {
@@ -119,10 +123,7 @@ func (s *Service) choose(q Query, after string) (*choice, error) {
 		c.where = append(c.where, `n.last_seen < `+c.add(alive))
 	}
 	if q.LastScan == "never" {
-		c.where = append(c.where, `NOT EXISTS (SELECT 1 FROM node_scan WHERE node_id = n.id AND completed_at IS NOT NULL)`)
-	}
-	if !q.ScannedBefore.IsZero() {
-		c.where = append(c.where, `NOT EXISTS (SELECT 1 FROM node_scan WHERE node_id = n.id AND completed_at >= `+c.add(q.ScannedBefore.UnixMicro())+`)`)
+		c.where = append(c.where, `n.inventory_id IS NULL`)
 	}
 	return c, nil
 }

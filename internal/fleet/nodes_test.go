@@ -38,6 +38,8 @@ func TestQuestionsAboutNodes(t *testing.T) {
 		web2 := h.labelled("web-2", map[string]string{"env": "production", "team": "search"})
 		db1 := h.labelled("db_1", map[string]string{"env": "staging", "team": "shop"})
 		h.labelled("Zürich", nil)
+		h.install(web1)
+		h.install(web2)
 		scanned := func(node, state string, completed any) {
 			h.execute(`INSERT INTO node_scan (node_id, state, completed_at) VALUES ($1, $2, CAST($3 AS BIGINT))`, node, state, completed)
 		}
