@@ -47,7 +47,7 @@ Every flag is also a variable and a key of the file that --config names:
 	cmd.AddCommand(
 		consoleCommand(s), agentCommand(), quickstartCommand(),
 		scanCommand(), feedCommand(),
-		nodesCommand(), scansCommand(), findingsCommand(), schedulesCommand(), tokensCommand(),
+		nodesCommand(), scansCommand(), findingsCommand(), vulnerabilitiesCommand(), componentsCommand(), schedulesCommand(), tokensCommand(),
 		openAPICommand(), versionCommand(),
 	)
 	return cmd

@@ -193,6 +193,16 @@ func TestListsAreNeverNull(t *testing.T) {
 			t.Errorf("%s answers %d: %s", path, got.StatusCode, got.body)
 		}
 	}
+	for _, path := range []string{
+		"/nodes?label=env%3Dproduction&label=team%3Dshop", "/nodes?last_scan=failed&scanned_before=2026-05-01T00:00:00Z",
+		"/occurrences?kev=true&fixable=false&opened_after=2026-05-01T00:00:00%2B02:00", "/vulnerabilities?sort=nodes&q=CVE-", "/components?name=log4j",
+	} {
+		if got := h.ask("GET", "/api/v1"+path, token, ""); got.StatusCode != http.StatusOK || !strings.Contains(got.body, `"items":[]`) {
+			t.Errorf("%s answers %d: %s", path, got.StatusCode, got.body)
+		}
+	}
+	wantProblem(t, h.ask("GET", "/api/v1/nodes?label=env", token, ""), http.StatusUnprocessableEntity)
+	wantProblem(t, h.ask("GET", "/api/v1/occurrences?opened_after=yesterday", token, ""), http.StatusUnprocessableEntity)
 	wantProblem(t, h.ask("GET", "/api/v1/nodes?cursor=made-up", token, ""), http.StatusUnprocessableEntity)
 	wantProblem(t, h.ask("GET", "/api/v1/nodes?limit=0", token, ""), http.StatusUnprocessableEntity)
 	wantProblem(t, h.ask("GET", "/api/v1/nodes?limit=many", token, ""), http.StatusUnprocessableEntity)
