@@ -126,7 +126,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.feed.Run, c.scans.Run, c.schedules.Run} {
+	for _, loop := range []func(context.Context){c.feed.Run, c.scans.Run, c.schedules.Run, c.findings.Run} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)

@@ -38,7 +38,12 @@ var roles = map[string]access.Role{
 	"GET /api/v1/schedules/{id}/runs":   access.Viewer,
 	"GET /api/v1/feed":                  access.Viewer,
 
+	"GET /api/v1/decisions":      access.Viewer,
+	"GET /api/v1/decisions/{id}": access.Viewer,
+
 	"POST /api/v1/scans":              access.Operator,
+	"POST /api/v1/decisions":          access.Operator,
+	"DELETE /api/v1/decisions/{id}":   access.Operator,
 	"POST /api/v1/scans/{id}/cancel":  access.Operator,
 	"POST /api/v1/schedules":          access.Operator,
 	"PATCH /api/v1/schedules/{id}":    access.Operator,
@@ -181,7 +186,7 @@ func TestListsAreNeverNull(t *testing.T) {
 	h.update()
 	token := h.token(auth.API)
 	schedules := into[struct{ Items []struct{ ID string } }](t, h.ask("GET", "/api/v1/schedules", token, ""))
-	for _, path := range []string{"/nodes", "/scans", "/findings", "/occurrences", "/vulnerabilities", "/components", "/schedules/" + schedules.Items[0].ID + "/runs"} {
+	for _, path := range []string{"/nodes", "/scans", "/findings", "/occurrences", "/vulnerabilities", "/components", "/decisions", "/schedules/" + schedules.Items[0].ID + "/runs"} {
 		got := h.ask("GET", "/api/v1"+path, token, "")
 		if got.StatusCode != http.StatusOK || !strings.Contains(got.body, `"items":[]`) {
 			t.Errorf("%s answers %d: %s", path, got.StatusCode, got.body)

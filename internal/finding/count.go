@@ -286,8 +286,12 @@ func addToFindings(ctx context.Context, tx *db.Tx, result int64, sign string) er
 // Forget drops all that is known of a node, which is being deleted.
 func (s *Service) Forget(ctx context.Context, tx *db.Tx, node string) error {
 	err := countNode(ctx, tx, node, func() error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM occurrence WHERE node_id = $1`, node)
-		return err
+		for _, statement := range []string{`DELETE FROM occurrence WHERE node_id = $1`, `DELETE FROM decision_node WHERE node_id = $1`, `DELETE FROM decision WHERE node_id = $1`} {
+			if _, err := tx.ExecContext(ctx, statement, node); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err == nil {
 		err = hold(ctx, tx, node, 0)

@@ -1,13 +1,16 @@
 package finding_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"patrol/internal/finding"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/db/dbtest"
+	"patrol/internal/platform/problem"
 	"patrol/internal/risk"
 	"patrol/internal/sbom"
 )
@@ -48,6 +51,13 @@ var recounts = map[string][2]string{
 			JOIN finding AS f ON f.id = r.finding_id AND f.vulnerability_id = o.vulnerability_id AND f.ecosystem = o.ecosystem AND f.package = o.package
 			WHERE o.resolved_at IS NULL GROUP BY o.id`,
 	},
+	"decisions": {
+		`SELECT id, state, decision_id FROM occurrence WHERE resolved_at IS NULL`,
+		`SELECT id, CASE WHEN decision_id IS NULL THEN 'open' ELSE 'decided' END, decision_id FROM (SELECT o.id,
+			(SELECT min(d.id) FROM decision AS d WHERE d.expired_at IS NULL AND d.vulnerability = v.name AND d.package IN ('', o.package)
+				AND d.node_id IN ('', o.node_id) AND (d.selector = '' OR EXISTS (SELECT 1 FROM decision_node AS m WHERE m.decision_id = d.id AND m.node_id = o.node_id))) AS decision_id
+			FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE o.resolved_at IS NULL) AS meant`,
+	},
 	"states": {
 		`SELECT id, CASE WHEN state = 'resolved' THEN 1 ELSE 0 END FROM occurrence`,
 		`SELECT id, CASE WHEN resolved_at IS NOT NULL THEN 1 ELSE 0 END FROM occurrence`,
@@ -80,6 +90,7 @@ type fleetOfChance struct {
 	nodes      []string
 	advisories []advisory
 	revisions  int
+	decided    []string
 }
 
 func newFleetOfChance(h house, seed uint64) *fleetOfChance {
@@ -114,8 +125,40 @@ func (f *fleetOfChance) name() {
 	}
 }
 
+// decideSomething takes a decision of any scope.
+func (f *fleetOfChance) decideSomething() {
+	until := f.clock.Now().Add(time.Duration(f.IntN(20)+1) * time.Hour)
+	r := finding.DecisionRequest{Vulnerability: f.advisories[f.IntN(len(f.advisories))].vulnerability, Status: finding.RiskAccepted, Until: &until}
+	switch f.IntN(4) {
+	case 0:
+		r.Node = f.nodes[f.IntN(len(f.nodes))]
+	case 1:
+		r.Selector = `node.name < "node-3"`
+	case 2:
+		r.Package = "jinja2"
+	}
+	f.decided = append(f.decided, f.decide(r).ID)
+}
+
 func (f *fleetOfChance) step() string {
-	switch f.IntN(8) {
+	switch f.IntN(12) {
+	case 8, 9:
+		f.decideSomething()
+		return "a decision"
+	case 10:
+		if err := f.Expire(f.t.Context()); err != nil {
+			f.t.Fatal(err)
+		}
+		return "the end of decisions"
+	case 11:
+		if len(f.decided) > 0 && f.IntN(3) == 0 {
+			var p *problem.Error // of a node that was deleted
+			if err := f.Revoke(f.t.Context(), f.decided[0]); err != nil && !errors.As(err, &p) {
+				f.t.Fatal(err)
+			}
+			f.decided = f.decided[1:]
+			return "a decision that is revoked"
+		}
 	case 0:
 		f.publish(fmt.Sprintf("GHSA-%04d", f.IntN(1000)+100))
 		return "a new advisory"
@@ -171,7 +214,7 @@ func (h house) forget(node string) {
 func TestNumbersAreRight(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		f := newFleetOfChance(h, 7)
-		for range 120 {
+		for range 150 {
 			f.wantCounted(f.step())
 		}
 		if h.count(`SELECT count(*) FROM occurrence WHERE state = 'open'`) == 0 {

@@ -99,23 +99,28 @@ func list(items []string) []string {
 	return items
 }
 
-// Documents tells where components stand, which only the documents do: of each
-// digest, the locations of each key, sorted.
-type Documents interface {
+// Fleet is what findings need of the fleet.
+type Fleet interface {
+	// Locations tells where components stand, which only the documents do: of each
+	// digest, the locations of each key, sorted.
 	Locations(ctx context.Context, wanted map[string][]sbom.Key) (map[string]map[sbom.Key][]string, error)
+	// Select returns the ids of the nodes that a selector means.
+	Select(ctx context.Context, q db.Querier, expression string) ([]string, error)
+	// Selects tells whether it means one node.
+	Selects(ctx context.Context, q db.Querier, expression, node string) (bool, error)
 }
 
 // Service matches inventories and keeps occurrences.
 type Service struct {
-	db        *db.DB
-	documents Documents
-	now       func() time.Time
-	known     atomic.Pointer[Intelligence]
+	db    *db.DB
+	nodes Fleet
+	now   func() time.Time
+	known atomic.Pointer[Intelligence]
 }
 
 // NewService returns the room over a migrated database.
-func NewService(d *db.DB, documents Documents, now func() time.Time) *Service {
-	s := &Service{db: d, documents: documents, now: now}
+func NewService(d *db.DB, nodes Fleet, now func() time.Time) *Service {
+	s := &Service{db: d, nodes: nodes, now: now}
 	var known Intelligence = nothing{}
 	s.known.Store(&known)
 	return s

@@ -120,7 +120,7 @@ func (s *Service) locate(ctx context.Context, page rest.Page[listed]) (rest.Page
 	for _, f := range page.Items {
 		wanted[f.digest] = append(wanted[f.digest], f.Component.Key())
 	}
-	locations, err := s.documents.Locations(ctx, wanted)
+	locations, err := s.nodes.Locations(ctx, wanted)
 	if err != nil {
 		return located, err
 	}

@@ -62,7 +62,7 @@ func (s *Service) Apply(ctx context.Context, tx *db.Tx, node, scan string, befor
 		if err := fixable(ctx, tx, node, after.Result); err != nil {
 			return fmt.Errorf("note which occurrences of node %s can be fixed: %w", node, err)
 		}
-		return nil
+		return s.applyTo(ctx, tx, node)
 	})
 	if err != nil {
 		return 0, 0, err

@@ -66,6 +66,10 @@ func rename(ctx context.Context, tx *db.Tx, f former) error {
 	row := tx.QueryRowContext(ctx, `SELECT id FROM vulnerability WHERE name = $1`, f.now)
 	other, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
 	keep := f.id
+	// What was decided is about the vulnerability, not about its name.
+	if _, err := tx.ExecContext(ctx, `UPDATE decision SET vulnerability = $2 WHERE vulnerability = $1`, f.name, f.now); err != nil {
+		return err
+	}
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 	case err != nil:
@@ -85,7 +89,7 @@ func rename(ctx context.Context, tx *db.Tx, f former) error {
 			return err
 		}
 	}
-	return nil
+	return reconsider(ctx, tx, f.now)
 }
 
 // merge moves all that hangs on one row to another and removes it.
