@@ -119,8 +119,10 @@ func (s *Service) ComponentNodes(ctx context.Context, id int64, p rest.Paging) (
 	query := `SELECT n.id, n.name, n.kind FROM inventory_component AS i CROSS JOIN node AS n
 		WHERE i.component_id = $1 AND n.inventory_id = i.inventory_id AND n.id > $2 ORDER BY n.id LIMIT $3`
 	if have*20 > all {
-		query = `SELECT n.id, n.name, n.kind FROM node AS n CROSS JOIN inventory_component AS i
-			WHERE i.component_id = $1 AND i.inventory_id = n.inventory_id AND n.id > $2 ORDER BY n.id LIMIT $3`
+		// A single value cannot be turned into a join of all who have it.
+		query = `SELECT n.id, n.name, n.kind FROM node AS n
+			WHERE (SELECT i.component_id FROM inventory_component AS i WHERE i.inventory_id = n.inventory_id AND i.component_id = $1) = $1
+			  AND n.id > $2 ORDER BY n.id LIMIT $3`
 	}
 	rows, err := s.db.Read().QueryContext(ctx, query, id, after, p.Limit+1)
 	items, err := db.All(rows, err, func(scan db.Scan) (n NodeName, err error) { return n, scan(&n.ID, &n.Name, &n.Kind) })
