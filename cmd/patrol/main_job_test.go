@@ -106,6 +106,19 @@ func checkAPI(t *testing.T, c *client.Client) {
 	if open := all[finding.Occurrence](t, c, "occurrences", nil); len(open) != fixturePairs || open[0].OpenedBecause != finding.FirstScan {
 		t.Errorf("%d occurrences are open, want %d", len(open), fixturePairs)
 	}
+	counted := 0
+	for _, v := range all[finding.Vulnerability](t, c, "vulnerabilities", url.Values{"limit": {"7"}}) {
+		if v.AffectedNodes != 1 {
+			t.Errorf("%s affects %d nodes, of one", v.Name, v.AffectedNodes)
+		}
+		counted += v.AffectedPackages
+	}
+	if counted != fixturePairs {
+		t.Errorf("vulnerabilities are in %d packages, want %d", counted, fixturePairs)
+	}
+	if found := all[fleet.InstalledComponent](t, c, "components", url.Values{"limit": {"50"}}); len(found) != 345 || found[0].Nodes != 1 {
+		t.Errorf("%d components are installed, want 345", len(found))
+	}
 	var known feed.Overview
 	if err := c.Do(t.Context(), http.MethodGet, "feed", nil, &known); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +20,13 @@ func nodesCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "nodes", Short: "What there is to scan"}
 	r.flags(cmd)
 	cmd.AddCommand(listCommand(&r, "nodes", "List nodes", []filter{
-		{"kind", "only host, container, image or cluster"}, {"state", "only active, inactive or retired; all for those and all others"},
+		{"kind", "only host, container, image or cluster"},
+		{"state", "only active, inactive or retired; all for those and all others"},
+		{"label", "only with this label, such as env=production; of several with commas between, all"},
+		{"q", "only those whose names begin so"},
+		{"severity", "only with an open occurrence of this severity"},
+		{"last-scan", "never, failed or ok"},
+		{"scanned-before", "only without a complete scan since this moment, such as 2026-05-01T00:00:00Z"},
 	}, []column[fleet.Node]{
 		{"ID", func(n fleet.Node) string { return n.ID }},
 		{"NAME", func(n fleet.Node) string { return n.Name }},
@@ -46,6 +53,7 @@ func nodesCommand() *cobra.Command {
 			return n.LastScan.State + " " + moment(n.LastScan.FinishedAt)
 		}},
 		{"OPEN", func(n fleet.Node) string { return report.Counts(n.Counts) }},
+		{"DECIDED", func(n fleet.Node) string { return strconv.Itoa(n.Decided) }},
 		{"NOT ASSESSED", func(n fleet.Node) string {
 			names := make([]string, len(n.NotAssessed))
 			for i, e := range n.NotAssessed {
@@ -59,8 +67,20 @@ func nodesCommand() *cobra.Command {
 	return cmd
 }
 
-// filter is a query parameter of a list, and the flag of the same name.
+// filter is a query parameter of a list, and the flag of the same name, with a
+// hyphen for each underscore.
 type filter struct{ name, usage string }
+
+// parameter is the name that the API has for it.
+func (f filter) parameter() string { return strings.ReplaceAll(f.name, "-", "_") }
+
+// values are those of the flag; labels are several, each a parameter.
+func (f filter) values(text string) []string {
+	if f.name == "label" {
+		return strings.Split(text, ",")
+	}
+	return []string{text}
+}
 
 // listCommand lists a resource of the API.
 func listCommand[T any](r *remote, resource, short string, filters []filter, columns []column[T]) *cobra.Command {
@@ -76,7 +96,7 @@ func listThrough[T any](ask func(context.Context) (*client.Client, error), resou
 	var output string
 	cmd := &cobra.Command{
 		Use: "list", Short: short, Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := ask(cmd.Context())
 			if err != nil {
 				return err
@@ -84,8 +104,11 @@ func listThrough[T any](ask func(context.Context) (*client.Client, error), resou
 			query := make(map[string][]string)
 			for _, f := range filters {
 				if value := cmd.Flag(f.name).Value.String(); value != "" {
-					query[f.name] = []string{value}
+					query[f.parameter()] = f.values(value)
 				}
+			}
+			if len(args) > 0 {
+				query["name"] = args
 			}
 			return showList(cmd.OutOrStdout(), output, client.List[T](cmd.Context(), c, resource, query), columns)
 		},

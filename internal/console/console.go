@@ -134,7 +134,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	c.scans = scan.NewService(c.db, c.fleet, c.findings, c.feed, signals, now)
 	c.fleet.SetLifecycle(fleet.Lifecycle{
 		Retention: o.NodeRetention,
-		OnRetire:  []func(context.Context, *db.Tx, string) error{c.findings.Retire, c.scans.Retire},
+		OnRetire:  []func(context.Context, *db.Tx, string) error{c.findings.Retire, c.scans.Retire, c.fleet.Uninstalled},
 	})
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, signals, now)
 	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL}, now)
@@ -211,7 +211,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.relay.run, c.db.Keep, c.sweep} {
+	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.findings.Run, c.relay.run, c.db.Keep, c.sweep} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)

@@ -85,7 +85,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 			t.Errorf("%s: Allow is %q; want %q", route, got.Header.Get("Allow"), allow)
 		}
 	}
-	for _, path := range []string{"/api/v1/nodes/none", "/api/v1/scans/none", "/api/v1/schedules/none", "/api/v1/schedules/none/runs", "/api/v1/sboms/none"} {
+	for _, path := range []string{"/api/v1/nodes/none", "/api/v1/scans/none", "/api/v1/schedules/none", "/api/v1/schedules/none/runs", "/api/v1/sboms/none", "/api/v1/vulnerabilities/none", "/api/v1/components/none/nodes", "/api/v1/components/1/nodes"} {
 		wantProblem(t, h.ask("GET", path, token, ""), http.StatusNotFound)
 	}
 }
@@ -95,7 +95,7 @@ func TestListsAreNeverNull(t *testing.T) {
 	h.update()
 	token := h.token(auth.API)
 	schedules := into[struct{ Items []struct{ ID string } }](t, h.ask("GET", "/api/v1/schedules", token, ""))
-	for _, path := range []string{"/nodes", "/scans", "/findings", "/occurrences", "/schedules/" + schedules.Items[0].ID + "/runs"} {
+	for _, path := range []string{"/nodes", "/scans", "/findings", "/occurrences", "/vulnerabilities", "/components", "/decisions", "/schedules/" + schedules.Items[0].ID + "/runs"} {
 		got := h.ask("GET", "/api/v1"+path, token, "")
 		if got.StatusCode != http.StatusOK || !strings.Contains(got.body, `"items":[]`) {
 			t.Errorf("%s answers %d: %s", path, got.StatusCode, got.body)
@@ -107,6 +107,16 @@ func TestListsAreNeverNull(t *testing.T) {
 			t.Errorf("%s answers %d: %s", path, got.StatusCode, got.body)
 		}
 	}
+	for _, path := range []string{
+		"/nodes?label=env%3Dproduction&label=team%3Dshop", "/nodes?last_scan=failed&scanned_before=2026-05-01T00:00:00Z",
+		"/occurrences?kev=true&fixable=false&opened_after=2026-05-01T00:00:00%2B02:00", "/vulnerabilities?sort=nodes&q=CVE-", "/components?name=log4j",
+	} {
+		if got := h.ask("GET", "/api/v1"+path, token, ""); got.StatusCode != http.StatusOK || !strings.Contains(got.body, `"items":[]`) {
+			t.Errorf("%s answers %d: %s", path, got.StatusCode, got.body)
+		}
+	}
+	wantProblem(t, h.ask("GET", "/api/v1/nodes?label=env", token, ""), http.StatusUnprocessableEntity)
+	wantProblem(t, h.ask("GET", "/api/v1/occurrences?opened_after=yesterday", token, ""), http.StatusUnprocessableEntity)
 	wantProblem(t, h.ask("GET", "/api/v1/nodes?cursor=made-up", token, ""), http.StatusUnprocessableEntity)
 	wantProblem(t, h.ask("GET", "/api/v1/nodes?limit=0", token, ""), http.StatusUnprocessableEntity)
 	wantProblem(t, h.ask("GET", "/api/v1/nodes?limit=many", token, ""), http.StatusUnprocessableEntity)

@@ -125,11 +125,12 @@ func (s *Service) reassess(ctx context.Context, known Intelligence, after string
 // rate gives findings and occurrences of the vulnerabilities the severity that
 // these have in their ecosystems.
 func rate(ctx context.Context, tx *db.Tx, assessed []assessment) error {
-	type place struct {
+	type ratedPlace struct {
 		Vulnerability int64         `json:"vulnerability"`
 		Ecosystem     string        `json:"ecosystem"`
 		Severity      risk.Severity `json:"severity"`
 		Rank          int           `json:"rank"`
+		KEV           int           `json:"kev"`
 	}
 	byName := make(map[string]assessment, len(assessed))
 	names := make([]string, 0, len(assessed))
@@ -143,30 +144,57 @@ func rate(ctx context.Context, tx *db.Tx, assessed []assessment) error {
 	}
 	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT v.id, v.name, f.ecosystem FROM json_each($1) AS j JOIN vulnerability AS v ON v.name = j.value->>0
 		JOIN finding AS f ON f.vulnerability_id = v.id`, list)
-	places, err := db.All(rows, err, func(scan db.Scan) (p place, err error) {
+	rated, err := db.All(rows, err, func(scan db.Scan) (p ratedPlace, err error) {
 		var name string
 		err = scan(&p.Vulnerability, &name, &p.Ecosystem)
 		p.Severity = byName[name].whole.SeverityIn(p.Ecosystem)
 		p.Rank = p.Severity.Rank()
+		if listed := byName[name].KEV; listed != nil {
+			p.KEV = *listed
+		}
 		return p, err
 	})
 	if err != nil {
 		return err
 	}
-	text, err := db.ToJSON(places)
+	text, err := db.ToJSON(rated)
 	if err != nil {
 		return err
 	}
-	for _, table := range []string{"finding", "occurrence"} {
-		_, err = tx.ExecContext(ctx, `UPDATE `+table+` SET severity = p.severity, rank = p.rank
-			FROM (SELECT CAST(value->>'vulnerability' AS BIGINT) AS vulnerability, value->>'ecosystem' AS ecosystem,
-				value->>'severity' AS severity, CAST(value->>'rank' AS BIGINT) AS rank FROM json_each($1) AS j) AS p
-			WHERE `+table+`.vulnerability_id = p.vulnerability AND `+table+`.ecosystem = p.ecosystem AND `+table+`.severity <> p.severity`, text)
-		if err != nil {
-			return err
-		}
+	_, err = tx.ExecContext(ctx, `UPDATE finding SET severity = p.severity, rank = p.rank FROM (`+places+`) AS p
+		WHERE finding.vulnerability_id = p.vulnerability AND finding.ecosystem = p.ecosystem AND finding.severity <> p.severity`, text)
+	if err != nil {
+		return err
 	}
-	return nil
+	return rateOccurrences(ctx, tx, text)
+}
+
+// places reads what rate is about to say out of JSON.
+const places = `SELECT CAST(value->>'vulnerability' AS BIGINT) AS vulnerability, value->>'ecosystem' AS ecosystem, value->>'severity' AS severity,
+	CAST(value->>'rank' AS BIGINT) AS rank, CAST(value->>'kev' AS BIGINT) AS kev FROM json_each($1) AS j`
+
+// rateOccurrences looks at the numbers first: they tell which of the
+// vulnerabilities have occurrences that say otherwise, of which there may be
+// millions.
+func rateOccurrences(ctx context.Context, tx *db.Tx, list string) error {
+	rows, err := tx.QueryContext(ctx, `SELECT p.vulnerability FROM (`+places+`) AS p JOIN affected_package AS a
+			ON a.vulnerability_id = p.vulnerability AND a.ecosystem = p.ecosystem WHERE a.rank <> p.rank
+		UNION SELECT p.vulnerability FROM (`+places+`) AS p JOIN affected AS a ON a.vulnerability_id = p.vulnerability WHERE a.kev <> p.kev`, list)
+	changed, err := db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	if err != nil {
+		return err
+	}
+	column, err := db.Column(changed)
+	if err != nil {
+		return err
+	}
+	return countVulnerabilities(ctx, tx, changed, func() error {
+		_, err := tx.ExecContext(ctx, `UPDATE occurrence SET severity = p.severity, rank = p.rank, kev = p.kev FROM (`+places+`) AS p
+			WHERE p.vulnerability IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($2) AS j)
+			  AND occurrence.vulnerability_id = p.vulnerability AND occurrence.ecosystem = p.ecosystem
+			  AND (occurrence.rank <> p.rank OR occurrence.kev <> p.kev)`, list, column)
+		return err
+	})
 }
 
 // assessedColumns reads an assessment out of JSON.

@@ -100,25 +100,30 @@ func list(items []string) []string {
 	return items
 }
 
-// Documents gives the SBOM document of a digest: where each component stands is
-// told there and nowhere else.
-type Documents interface {
-	Document(ctx context.Context, digest string) (*sbom.Document, error)
+// Fleet is what findings need of the fleet.
+type Fleet interface {
+	// Locations tells where components stand, which only the documents do: of each
+	// digest, the locations of each key, sorted.
+	Locations(ctx context.Context, wanted map[string][]sbom.Key) (map[string]map[sbom.Key][]string, error)
+	// Select returns the ids of the nodes that a selector means.
+	Select(ctx context.Context, q db.Querier, expression string) ([]string, error)
+	// Selects tells whether it means one node.
+	Selects(ctx context.Context, q db.Querier, expression, node string) (bool, error)
 	// Scope returns the nodes that the caller may see.
 	Scope(ctx context.Context) (fleet.Scope, error)
 }
 
 // Service matches inventories and keeps occurrences.
 type Service struct {
-	db        *db.DB
-	documents Documents
-	now       func() time.Time
-	known     atomic.Pointer[Intelligence]
+	db    *db.DB
+	nodes Fleet
+	now   func() time.Time
+	known atomic.Pointer[Intelligence]
 }
 
 // NewService returns the room over a migrated database.
-func NewService(d *db.DB, documents Documents, now func() time.Time) *Service {
-	s := &Service{db: d, documents: documents, now: now}
+func NewService(d *db.DB, nodes Fleet, now func() time.Time) *Service {
+	s := &Service{db: d, nodes: nodes, now: now}
 	var known Intelligence = nothing{}
 	s.known.Store(&known)
 	return s

@@ -3,7 +3,6 @@ package finding
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"patrol/internal/fleet"
 	"patrol/internal/platform/db"
@@ -42,31 +41,24 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[F
 	if err := p.Decode(&after); err != nil {
 		return rest.Page[Finding]{}, err
 	}
-	scope, err := s.documents.Scope(ctx)
+	scope, err := s.nodes.Scope(ctx)
 	if err != nil {
 		return rest.Page[Finding]{}, err
 	}
 	if err := s.exists(ctx, q, scope); err != nil {
 		return rest.Page[Finding]{}, err
 	}
-	// A finding that several documents hold is shown once, with the locations of
-	// one of them.
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT f.id, f.rank, v.name, v.aliases, v.summary, f.severity, v.cvss, v.words, v.epss, v.kev, v.ssvc, f.package, f.fixed, f.advisories,
-			c.ecosystem, c.name, c.version, c.source_name, c.source_version, c.purl, found.digest
-		FROM (
-			SELECT r.finding_id, min(b.digest) AS digest
-			FROM scan AS s JOIN result_finding AS r ON r.result_id = s.result_id JOIN sbom AS b ON b.id = s.sbom_id
-			WHERE s.state = 'complete' AND ($9 = 'null' OR s.node_id IN (SELECT value->>0 FROM json_each($9))) AND (CASE WHEN $1 <> '' THEN s.id = $1
-				ELSE ($2 = '' OR s.node_id = $2) AND s.id = (SELECT max(id) FROM scan WHERE node_id = s.node_id AND state = 'complete') END)
-			GROUP BY r.finding_id
-		) AS found
-		JOIN finding AS f ON f.id = found.finding_id
+	var args arguments
+	worst, digest, err := s.worstOf(ctx, &args, q, scope, after, p.Limit+1)
+	if err != nil {
+		return rest.Page[Finding]{}, err
+	}
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT f.id, f.rank, f.name, v.aliases, v.summary, f.severity, v.cvss, v.words, v.epss, v.kev, v.ssvc, f.package, f.fixed, f.advisories,
+			c.ecosystem, c.name, c.version, c.source_name, c.source_version, c.purl, `+digest+`
+		FROM (`+worst+`) AS worst JOIN finding AS f ON f.id = worst.id
 		JOIN vulnerability AS v ON v.id = f.vulnerability_id
 		JOIN component AS c ON c.id = f.component_id
-		WHERE ($3 = '' OR f.severity = $3) AND ($4 = '' OR v.name = $4)
-		  AND (f.rank < $5 OR (f.rank = $5 AND (v.name, f.id) > ($6, CAST($7 AS BIGINT))))
-		ORDER BY f.rank DESC, v.name, f.id LIMIT $8`,
-		q.Scan, q.Node, q.Severity, q.Vulnerability, after.Rank, after.Name, after.ID, p.Limit+1, scope.Column)
+		ORDER BY f.rank DESC, f.name, f.id`, args...)
 	items, err := db.All(rows, err, readListed)
 	if err != nil {
 		return rest.Page[Finding]{}, fmt.Errorf("list findings: %w", err)
@@ -76,6 +68,47 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[F
 		return rest.Page[Finding]{}, err
 	}
 	return s.locate(ctx, page)
+}
+
+// worstOf selects the ids of a page's findings, and where each stands: the digest
+// of a document that has it.
+func (s *Service) worstOf(ctx context.Context, args *arguments, q Query, scope fleet.Scope, after last, limit int) (worst, digest string, err error) {
+	from, where := `finding AS f`, `f.results > 0`
+	// A finding that several documents hold is shown once, with the locations of
+	// one of them; the first result, so that a page has few documents.
+	digest = `COALESCE((SELECT b.digest FROM result_finding AS r JOIN node_result AS h ON h.result_id = r.result_id
+		JOIN node AS n ON n.id = h.node_id JOIN sbom AS b ON b.id = n.sbom_id WHERE r.finding_id = f.id ORDER BY r.result_id LIMIT 1), '')`
+	switch {
+	case q.Scan != "":
+		scan := args.add(q.Scan)
+		from = `result_finding AS r JOIN finding AS f ON f.id = r.finding_id`
+		where = `r.result_id = (SELECT result_id FROM scan WHERE state = 'complete' AND id = ` + scan + `)`
+		digest = `COALESCE((SELECT b.digest FROM scan AS s JOIN sbom AS b ON b.id = s.sbom_id WHERE s.id = ` + scan + `), '')`
+	case q.Node != "":
+		node := args.add(q.Node)
+		from = `result_finding AS r JOIN finding AS f ON f.id = r.finding_id`
+		where = `r.result_id = (SELECT result_id FROM node_result WHERE node_id = ` + node + `)`
+		digest = `COALESCE((SELECT b.digest FROM node AS n JOIN sbom AS b ON b.id = n.sbom_id WHERE n.id = ` + node + `), '')`
+	}
+	if scope.Column != fleet.All && q.Scan == "" && q.Node == "" {
+		where += ` AND EXISTS (SELECT 1 FROM result_finding AS r JOIN node_result AS h ON h.result_id = r.result_id
+			WHERE r.finding_id = f.id AND h.node_id IN (SELECT value->>0 FROM json_each(` + args.add(scope.Column) + `)))`
+	}
+	rank := args.add(after.Rank)
+	column := `f.rank`
+	if q.Vulnerability != "" {
+		id, err := s.idOf(ctx, q.Vulnerability)
+		if err != nil {
+			return "", "", err
+		}
+		where += ` AND f.vulnerability_id = ` + args.add(id)
+		column = `f.rank + 0` // the vulnerability's index is the one to take
+	}
+	where += ` AND ` + column + ` <= ` + rank + ` AND (f.rank < ` + rank + ` OR (f.name, f.id) > (` + args.add(after.Name) + `, ` + args.add(after.ID) + `))`
+	if q.Severity != "" {
+		where += ` AND ` + column + ` = ` + args.add(risk.Severity(q.Severity).Rank())
+	}
+	return `SELECT f.id AS id FROM ` + from + ` WHERE ` + where + ` ORDER BY f.rank DESC, f.name, f.id LIMIT ` + args.add(limit), digest, nil
 }
 
 func readListed(scan db.Scan) (f listed, err error) {
@@ -89,37 +122,22 @@ func readListed(scan db.Scan) (f listed, err error) {
 	return f, err
 }
 
-// locate fills in the locations of a page, reading each document once.
+// locate fills in the locations of a page.
 func (s *Service) locate(ctx context.Context, page rest.Page[listed]) (rest.Page[Finding], error) {
 	located := rest.Page[Finding]{Items: make([]Finding, len(page.Items)), Next: page.Next}
-	documents := make(map[string]*sbom.Document)
+	wanted := make(map[string][]sbom.Key)
+	for _, f := range page.Items {
+		wanted[f.digest] = append(wanted[f.digest], f.Component.Key())
+	}
+	locations, err := s.nodes.Locations(ctx, wanted)
+	if err != nil {
+		return located, err
+	}
 	for i, f := range page.Items {
-		doc := documents[f.digest]
-		if doc == nil {
-			var err error
-			if doc, err = s.documents.Document(ctx, f.digest); err != nil {
-				return located, err
-			}
-			documents[f.digest] = doc
-		}
 		located.Items[i] = f.Finding
-		located.Items[i].Component.Locations = locations(doc, f.Component.Key())
+		located.Items[i].Component.Locations = list(locations[f.digest][f.Component.Key()])
 	}
 	return located, nil
-}
-
-// locations joins those of every component of that key; they differ in purl.
-func locations(doc *sbom.Document, key sbom.Key) []string {
-	first, _ := slices.BinarySearchFunc(doc.Components, key, func(c sbom.Component, k sbom.Key) int { return c.Key().Compare(k) })
-	found := []string{}
-	for _, c := range doc.Components[first:] {
-		if c.Key() != key {
-			break
-		}
-		found = append(found, c.Locations...)
-	}
-	slices.Sort(found)
-	return slices.Compact(found)
 }
 
 // exists refuses the id of a scan or node that is not there: an empty list would

@@ -7,7 +7,6 @@ import (
 
 	"patrol/internal/fleet"
 	"patrol/internal/platform/db"
-	"patrol/internal/platform/rest"
 	"patrol/internal/risk"
 	"patrol/internal/sbom"
 )
@@ -33,6 +32,10 @@ type Occurrence struct {
 	Node            fleet.NodeName `json:"node"`
 	Vulnerability   string         `json:"vulnerability"`
 	Severity        risk.Severity  `json:"severity"`
+	KEV             bool           `json:"kev" doc:"CISA lists the vulnerability as exploited."`
+	Fixable         bool           `json:"fixable" doc:"Some version is known that fixes it."`
+	State           string         `json:"state" enum:"open,decided,resolved"`
+	DecisionID      string         `json:"decision_id,omitempty" doc:"The decision by which it does not count."`
 	Ecosystem       string         `json:"ecosystem" doc:"Without its release."`
 	Package         string         `json:"package" doc:"As the advisory names it."`
 	OpenedAt        time.Time      `json:"opened_at"`
@@ -50,30 +53,49 @@ type State struct {
 // new state says. What was found in unseen components, which nobody could look at,
 // stays open. It may be repeated: the second time changes nothing.
 func (s *Service) Apply(ctx context.Context, tx *db.Tx, node, scan string, before, after State, unseen []sbom.Key) (opened, resolved int64, err error) {
-	now := s.now().UnixMicro()
-	result, err := tx.ExecContext(ctx, `INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, opened_at, opened_scan, opened_because)
-		SELECT $1, f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank, CAST($2 AS BIGINT), $3,
+	err = countNode(ctx, tx, node, func() error {
+		if opened, err = s.open(ctx, tx, node, scan, before, after); err != nil {
+			return fmt.Errorf("open occurrences of node %s: %w", node, err)
+		}
+		if resolved, err = s.resolve(ctx, tx, node, scan, before, after, unseen); err != nil {
+			return fmt.Errorf("resolve occurrences of node %s: %w", node, err)
+		}
+		if err := fixable(ctx, tx, node, after.Result); err != nil {
+			return fmt.Errorf("note which occurrences of node %s can be fixed: %w", node, err)
+		}
+		return s.applyTo(ctx, tx, node)
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	return opened, resolved, hold(ctx, tx, node, after.Result)
+}
+
+func (s *Service) open(ctx context.Context, tx *db.Tx, node, scan string, before, after State) (int64, error) {
+	result, err := tx.ExecContext(ctx, `INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, kev, opened_at, opened_scan, opened_because)
+		SELECT $1, f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank, COALESCE(v.kev, 0), CAST($2 AS BIGINT), $3,
 			CASE WHEN CAST($4 AS BIGINT) = 0 THEN '`+FirstScan+`'
 			     WHEN count(deployed.component_id) > 0 THEN '`+Disclosed+`' ELSE '`+Installed+`' END
-		FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id
+		FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id JOIN vulnerability AS v ON v.id = f.vulnerability_id
 		LEFT JOIN inventory_component AS deployed ON deployed.inventory_id = $4 AND deployed.component_id = f.component_id
 		WHERE r.result_id = $5
-		GROUP BY f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank
+		GROUP BY f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank, v.kev
 		ON CONFLICT (node_id, vulnerability_id, ecosystem, package) WHERE resolved_at IS NULL DO NOTHING`,
-		node, now, scan, before.Inventory, after.Result)
+		node, s.now().UnixMicro(), scan, before.Inventory, after.Result)
 	if err != nil {
-		return 0, 0, fmt.Errorf("open occurrences of node %s: %w", node, err)
+		return 0, err
 	}
-	if opened, err = result.RowsAffected(); err != nil {
-		return 0, 0, err
-	}
+	return result.RowsAffected()
+}
+
+func (s *Service) resolve(ctx context.Context, tx *db.Tx, node, scan string, before, after State, unseen []sbom.Key) (int64, error) {
 	hold, err := db.ToJSON(unseen)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	// A package is still there if some component has its name, as the occurrence
 	// has it or as it was installed before: PyPI's Pillow is pillow to advisories.
-	result, err = tx.ExecContext(ctx, `UPDATE occurrence SET resolved_at = $2, resolved_scan = $3, resolved_because = CASE
+	result, err := tx.ExecContext(ctx, `UPDATE occurrence SET state = '`+Resolved+`', resolved_at = $2, resolved_scan = $3, resolved_because = CASE
 			WHEN EXISTS (SELECT 1 FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id
 				JOIN inventory_component AS still ON still.inventory_id = $4 AND still.component_id = f.component_id
 				WHERE r.result_id = $6 AND f.vulnerability_id = occurrence.vulnerability_id
@@ -92,44 +114,21 @@ func (s *Service) Apply(ctx context.Context, tx *db.Tx, node, scan string, befor
 			JOIN component AS c ON c.ecosystem = value->>'Ecosystem' AND c.name = value->>'Name' AND c.version = value->>'Version'
 				AND c.source_name = value->>'SourceName' AND c.source_version = value->>'SourceVersion'
 			JOIN finding AS f ON f.component_id = c.id)`,
-		node, now, scan, after.Inventory, after.Result, before.Result, hold)
+		node, s.now().UnixMicro(), scan, after.Inventory, after.Result, before.Result, hold)
 	if err != nil {
-		return 0, 0, fmt.Errorf("resolve occurrences of node %s: %w", node, err)
+		return 0, err
 	}
-	resolved, err = result.RowsAffected()
-	return opened, resolved, err
+	return result.RowsAffected()
 }
 
-// OccurrenceQuery says which occurrences a list holds; empty fields hold for all.
-type OccurrenceQuery struct {
-	Node          string `query:"node" doc:"Id of a node."`
-	Vulnerability string `query:"vulnerability"`
-	State         string `query:"state" enum:"open,resolved,all" default:"open"`
-}
-
-// Occurrences lists occurrences, newest first.
-func (s *Service) Occurrences(ctx context.Context, q OccurrenceQuery, p rest.Paging) (rest.Page[Occurrence], error) {
-	before := int64(1<<63 - 1)
-	if err := p.Decode(&before); err != nil {
-		return rest.Page[Occurrence]{}, err
-	}
-	scope, err := s.documents.Scope(ctx)
-	if err != nil {
-		return rest.Page[Occurrence]{}, err
-	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT o.id, o.node_id, n.name, n.kind, v.name, o.severity, o.ecosystem, o.package,
-			o.opened_at, o.opened_because, o.resolved_at, COALESCE(o.resolved_because, '')
-		FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id JOIN node AS n ON n.id = o.node_id
-		WHERE o.id < $1 AND ($2 = '' OR o.node_id = $2) AND ($3 = '' OR v.name = $3)
-		  AND ($4 = 'all' OR ($4 = 'open') = (o.resolved_at IS NULL))
-		  AND ($6 = 'null' OR o.node_id IN (SELECT value->>0 FROM json_each($6)))
-		ORDER BY o.id DESC LIMIT $5`, before, q.Node, q.Vulnerability, q.State, p.Limit+1, scope.Column)
-	items, err := db.All(rows, err, func(scan db.Scan) (o Occurrence, err error) {
-		return o, scan(&o.ID, &o.Node.ID, &o.Node.Name, &o.Node.Kind, &o.Vulnerability, &o.Severity, &o.Ecosystem, &o.Package,
-			db.Time{Time: &o.OpenedAt}, &o.OpenedBecause, db.Time{Time: &o.ResolvedAt}, &o.ResolvedBecause)
-	})
-	if err != nil {
-		return rest.Page[Occurrence]{}, fmt.Errorf("list occurrences: %w", err)
-	}
-	return rest.NewPage(items, p.Limit, func(o Occurrence) any { return o.ID })
+// fixable notes which open occurrences of a node some version is known to fix. Of
+// what could not be looked at nothing new is known.
+func fixable(ctx context.Context, tx *db.Tx, node string, result int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE occurrence SET fixable = f.fixable
+		FROM (SELECT f.vulnerability_id, f.ecosystem, f.package, CASE WHEN max(f.fixed) <> '[]' OR min(f.fixed) <> '[]' THEN 1 ELSE 0 END AS fixable
+			FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id WHERE r.result_id = $2
+			GROUP BY f.vulnerability_id, f.ecosystem, f.package) AS f
+		WHERE occurrence.node_id = $1 AND occurrence.state IN ('open', 'decided') AND occurrence.vulnerability_id = f.vulnerability_id
+		  AND occurrence.ecosystem = f.ecosystem AND occurrence.package = f.package AND occurrence.fixable <> f.fixable`, node, result)
+	return err
 }

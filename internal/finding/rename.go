@@ -66,6 +66,10 @@ func rename(ctx context.Context, tx *db.Tx, f former) error {
 	row := tx.QueryRowContext(ctx, `SELECT id FROM vulnerability WHERE name = $1`, f.now)
 	other, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
 	keep := f.id
+	// What was decided is about the vulnerability, not about its name.
+	if _, err := tx.ExecContext(ctx, `UPDATE decision SET vulnerability = $2 WHERE vulnerability = $1`, f.name, f.now); err != nil {
+		return err
+	}
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 	case err != nil:
@@ -76,13 +80,25 @@ func rename(ctx context.Context, tx *db.Tx, f former) error {
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE vulnerability SET name = $2 WHERE id = $1`, keep, f.now)
-	return err
+	for _, statement := range []string{
+		`UPDATE vulnerability SET name = $2 WHERE id = $1`,
+		`UPDATE finding SET name = $2 WHERE vulnerability_id = $1`,
+		`UPDATE affected SET name = $2 WHERE vulnerability_id = $1`,
+	} {
+		if _, err := tx.ExecContext(ctx, statement, keep, f.now); err != nil {
+			return err
+		}
+	}
+	return reconsider(ctx, tx, f.now)
 }
 
-// merge moves all that hangs on one row to another and removes it. Where both have
-// the same, the older one's stays.
+// merge moves all that hangs on one row to another and removes it.
 func merge(ctx context.Context, tx *db.Tx, keep, drop int64) error {
+	return countVulnerabilities(ctx, tx, []int64{keep, drop}, func() error { return move(ctx, tx, keep, drop) })
+}
+
+// move does so. Where both have the same, the older one's stays.
+func move(ctx context.Context, tx *db.Tx, keep, drop int64) error {
 	for _, statement := range []string{
 		`UPDATE occurrence SET opened_at = least.opened_at FROM (
 			SELECT k.id AS id, min(d.opened_at) AS opened_at FROM occurrence AS k JOIN occurrence AS d
@@ -92,8 +108,16 @@ func merge(ctx context.Context, tx *db.Tx, keep, drop int64) error {
 		`DELETE FROM occurrence WHERE vulnerability_id = $2 AND resolved_at IS NULL AND (node_id, ecosystem, package) IN (
 			SELECT node_id, ecosystem, package FROM occurrence WHERE vulnerability_id = $1 AND resolved_at IS NULL)`,
 		`UPDATE occurrence SET vulnerability_id = $1 WHERE vulnerability_id = $2`,
-		`INSERT INTO finding (component_id, vulnerability_id, ecosystem, package, fixed, advisories, severity, rank)
-			SELECT component_id, CAST($1 AS BIGINT), ecosystem, package, fixed, advisories, severity, rank FROM finding WHERE vulnerability_id = $2
+		// All alike, until the vulnerability is assessed by its new name.
+		`UPDATE occurrence SET severity = v.severity, rank = v.rank, kev = COALESCE(v.kev, 0) FROM vulnerability AS v
+			WHERE v.id = $1 AND v.id <> $2 AND occurrence.vulnerability_id = v.id`,
+		`UPDATE affected SET vulnerability_id = $1 WHERE vulnerability_id = $2 AND NOT EXISTS (SELECT 1 FROM affected WHERE vulnerability_id = $1)`,
+		`UPDATE affected SET first_seen = d.first_seen FROM affected AS d
+			WHERE affected.vulnerability_id = $1 AND d.vulnerability_id = $2 AND d.first_seen < affected.first_seen`,
+		`DELETE FROM affected WHERE vulnerability_id <> $1 AND vulnerability_id = $2`,
+		`DELETE FROM affected_package WHERE vulnerability_id <> $1 AND vulnerability_id = $2`,
+		`INSERT INTO finding (component_id, vulnerability_id, name, ecosystem, package, fixed, advisories, severity, rank)
+			SELECT component_id, CAST($1 AS BIGINT), name, ecosystem, package, fixed, advisories, severity, rank FROM finding WHERE vulnerability_id = $2
 			ON CONFLICT (component_id, vulnerability_id, package, fixed, advisories) DO NOTHING`,
 		`INSERT INTO result_finding (result_id, finding_id)
 			SELECT r.result_id, k.id FROM result_finding AS r JOIN finding AS d ON d.id = r.finding_id
@@ -102,6 +126,9 @@ func merge(ctx context.Context, tx *db.Tx, keep, drop int64) error {
 			ON CONFLICT (result_id, finding_id) DO NOTHING`,
 		`DELETE FROM result_finding WHERE finding_id IN (SELECT id FROM finding WHERE vulnerability_id <> $1 AND vulnerability_id = $2)`,
 		`DELETE FROM finding WHERE vulnerability_id <> $1 AND vulnerability_id = $2`,
+		`UPDATE finding SET results = (SELECT count(*) FROM result_finding AS r WHERE r.finding_id = finding.id
+				AND EXISTS (SELECT 1 FROM node_result AS n WHERE n.result_id = r.result_id))
+			WHERE vulnerability_id = $1 AND vulnerability_id <> $2`,
 		`DELETE FROM vulnerability WHERE id <> $1 AND id = $2`,
 	} {
 		if _, err := tx.ExecContext(ctx, statement, keep, drop); err != nil {

@@ -161,10 +161,10 @@ func keepFindings(ctx context.Context, tx *db.Tx, findings []row) ([]int64, erro
 	if err != nil {
 		return nil, err
 	}
-	const source = `SELECT CAST(value->>'component' AS BIGINT) AS component_id, v.id AS vulnerability_id, value->>'ecosystem' AS ecosystem,
+	const source = `SELECT CAST(value->>'component' AS BIGINT) AS component_id, v.id AS vulnerability_id, v.name AS name, value->>'ecosystem' AS ecosystem,
 		value->>'package' AS package, value->>'fixed' AS fixed, value->>'advisories' AS advisories
 		FROM json_each($1) AS j JOIN vulnerability AS v ON v.name = value->>'vulnerability'`
-	_, err = tx.ExecContext(ctx, `INSERT INTO finding (component_id, vulnerability_id, ecosystem, package, fixed, advisories) `+source+` WHERE TRUE
+	_, err = tx.ExecContext(ctx, `INSERT INTO finding (component_id, vulnerability_id, name, ecosystem, package, fixed, advisories) `+source+` WHERE TRUE
 		ON CONFLICT (component_id, vulnerability_id, package, fixed, advisories) DO NOTHING`, text)
 	if err != nil {
 		return nil, err

@@ -165,6 +165,9 @@ func (h house) scan(node string, rev revision, components ...sbom.Component) (id
 		if opened, resolved, err = h.Apply(h.t.Context(), tx, node, id, h.had[node], after, nil); err != nil {
 			return err
 		}
+		if err := h.fleet.Installed(h.t.Context(), tx, node, document); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(h.t.Context(), `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, queued_at, finished_at, due_at, sbom_id, result_id)
 			VALUES ($1, $2, 'complete', 'on_demand', '', '', $3, $3, $3, $4, $5)`, id, node, h.clock.Now().UnixMicro(), document.ID, after.Result)
 		return err

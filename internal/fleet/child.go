@@ -121,6 +121,7 @@ func (s *Service) keepChildren(ctx context.Context, tx *db.Tx, host string, all 
 		Origins string `json:"label_origins"`
 	}
 	rows := map[wire.ChildKey]row{} // one that is named twice is one
+	labelled := map[string]map[string]string{}
 	for _, c := range all {
 		key := wire.ChildKey{Kind: c.Kind, Key: c.Key}
 		image, err := db.ToJSON(c.Image)
@@ -131,7 +132,9 @@ func (s *Service) keepChildren(ctx context.Context, tx *db.Tx, host string, all 
 		if have := before[key]; have != nil {
 			id, said = have.id, have.labels
 		}
-		from, labels, err := columns(said.found(wire.Facts{Labels: c.Labels}))
+		said = said.found(wire.Facts{Labels: c.Labels})
+		labelled[id], _ = said.merged()
+		from, labels, err := columns(said)
 		if err != nil {
 			return err
 		}
@@ -152,7 +155,15 @@ func (s *Service) keepChildren(ctx context.Context, tx *db.Tx, host string, all 
 			image = excluded.image, present = 1, retired_at = NULL, last_seen = excluded.last_seen
 		WHERE node.present = 0 OR node.retired_at IS NOT NULL OR (node.name, node.labels, node.runtime, node.image) IS DISTINCT FROM (excluded.name, excluded.labels, excluded.runtime, excluded.image)`,
 		text, host, s.now().UnixMicro())
-	return err
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if err := indexLabels(ctx, tx, r.ID, labelled[r.ID]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // goneOf are the children that were there and are not any more. Of a runtime that

@@ -159,10 +159,8 @@ func TestChildOfASilentHost(t *testing.T) {
 		if one, two := h.child("one"), h.child("two"); !one.LastSeen.Equal(noon.Add(time.Hour)) || !two.LastSeen.Equal(noon) {
 			t.Errorf("last seen %v and %v", one.LastSeen, two.LastSeen)
 		}
-		for q, want := range map[fleet.Query][]string{
-			{Kind: fleet.Container, State: fleet.Active}:   {"one"},
-			{Kind: fleet.Container, State: fleet.Inactive}: {"two"},
-		} {
+		for state, want := range map[string][]string{fleet.Active: {"one"}, fleet.Inactive: {"two"}} {
+			q := fleet.Query{Kind: fleet.Container, State: state}
 			if got := h.list(q, 1); !slices.Equal(got, want) {
 				t.Errorf("%+v: %q; want %q", q, got, want)
 			}

@@ -49,11 +49,16 @@ func distinct(components []sbom.Component) []sbom.Component {
 // insertComponents writes those that are not there, and returns the ids of all; in
 // the order of the list unless all are new.
 func insertComponents(ctx context.Context, tx *db.Tx, components []sbom.Component) (ids []int64, inOrder bool, err error) {
-	list := make([][6]string, len(components))
+	list := make([][7]string, len(components))
 	for i, c := range components {
-		list[i] = [6]string{c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL}
+		list[i] = [7]string{c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL, fold(c.Name)}
 	}
 	text, err := db.ToJSON(list)
+	if err != nil {
+		return nil, false, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO component_name (name, ecosystem)
+		SELECT DISTINCT value->>6, value->>0 FROM json_each($1) AS j WHERE TRUE ON CONFLICT (name, ecosystem) DO NOTHING`, text)
 	if err != nil {
 		return nil, false, err
 	}

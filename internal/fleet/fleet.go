@@ -73,6 +73,8 @@ type Node struct {
 	LastScan *LastScan `json:"last_scan,omitempty"`
 	// Counts are the node's open occurrences by severity.
 	Counts Counts `json:"counts"`
+	// Decided are open too, and were decided not to count.
+	Decided int `json:"decided"`
 	// NotAssessed are the ecosystems on the node that the counts say nothing, or
 	// not everything, about.
 	NotAssessed []match.NotAssessed `json:"not_assessed"`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -32,6 +33,28 @@ func (s *Service) Routes(api huma.API) {
 		OperationID: "get-node", Method: http.MethodGet, Path: "/api/v1/nodes/{id}", Summary: "Get a node", Tags: []string{"nodes"},
 	}), func(ctx context.Context, in *rest.ID) (*rest.Body[Node], error) {
 		return rest.JSON(s.Get(ctx, in.ID))
+	})
+	rest.Handle(api, access.Viewer, huma.Operation{
+		OperationID: "list-components", Method: http.MethodGet, Path: "/api/v1/components", Summary: "List the components that nodes have, by name", Tags: []string{"components"},
+	}, func(ctx context.Context, in *struct {
+		ComponentQuery
+		rest.Paging
+	},
+	) (*rest.Body[rest.Page[InstalledComponent]], error) {
+		return rest.JSON(s.Components(ctx, in.ComponentQuery, in.Paging))
+	})
+	rest.Handle(api, access.Viewer, huma.Operation{
+		OperationID: "list-component-nodes", Method: http.MethodGet, Path: "/api/v1/components/{id}/nodes", Summary: "List the nodes that have a component", Tags: []string{"components"},
+	}, func(ctx context.Context, in *struct {
+		ID string `path:"id"`
+		rest.Paging
+	},
+	) (*rest.Body[rest.Page[NodeName]], error) {
+		id, err := strconv.ParseInt(in.ID, 10, 64)
+		if err != nil {
+			return nil, problem.NotFound("component", in.ID)
+		}
+		return rest.JSON(s.ComponentNodes(ctx, id, in.Paging))
 	})
 	rest.Handle(api, access.Operator, huma.Operation{
 		OperationID: "label-node", Method: http.MethodPatch, Path: "/api/v1/nodes/{id}/labels", Summary: "Set and remove labels by hand", Tags: []string{"nodes"},

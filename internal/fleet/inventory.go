@@ -2,8 +2,10 @@ package fleet
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
@@ -94,12 +96,53 @@ func (s *Service) keepInventory(ctx context.Context, tx *db.Tx, doc *sbom.Docume
 // Installed notes that this is what the node has now. Of a container or an image
 // it is also what tells the distribution.
 func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM) error {
-	_, err := tx.ExecContext(ctx, `UPDATE node SET sbom_id = b.id, distribution = CASE WHEN node.host_id IS NULL THEN node.distribution ELSE b.distribution END
+	row := tx.QueryRowContext(ctx, `SELECT COALESCE(inventory_id, 0) FROM node WHERE id = $1`, node)
+	before, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	if err != nil {
+		return fmt.Errorf("read what is installed on node %s: %w", node, err)
+	}
+	if before != b.Inventory.ID {
+		if err := recount(ctx, tx, before, b.Inventory.ID); err != nil {
+			return fmt.Errorf("count who has the components of node %s: %w", node, err)
+		}
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE node SET sbom_id = b.id, inventory_id = b.inventory_id,
+			distribution = CASE WHEN node.host_id IS NULL THEN node.distribution ELSE b.distribution END
 		FROM sbom AS b WHERE node.id = $1 AND b.id = $2`, node, b.ID)
 	if err != nil {
 		return fmt.Errorf("note what is installed on node %s: %w", node, err)
 	}
 	return nil
+}
+
+// Uninstalled takes a node, which is being deleted, out of the numbers of nodes that
+// have a component.
+func (s *Service) Uninstalled(ctx context.Context, tx *db.Tx, node string) error {
+	row := tx.QueryRowContext(ctx, `SELECT COALESCE(inventory_id, 0) FROM node WHERE id = $1`, node)
+	before, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	if err == nil {
+		err = recount(ctx, tx, before, 0)
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `UPDATE node SET sbom_id = NULL, inventory_id = NULL WHERE id = $1`, node)
+	}
+	if err != nil {
+		return fmt.Errorf("uncount the components of node %s: %w", node, err)
+	}
+	return nil
+}
+
+// recount counts a node that goes from one inventory to another, zero being none:
+// only what differs between them is written.
+func recount(ctx context.Context, tx *db.Tx, before, after int64) error {
+	const change = `UPDATE component SET nodes = nodes %s 1 WHERE id IN (
+		SELECT component_id FROM inventory_component WHERE inventory_id = $1
+		EXCEPT SELECT component_id FROM inventory_component WHERE inventory_id = $2)`
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(change, "-"), before, after); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(change, "+"), after, before)
+	return err
 }
 
 // Document returns a document that the console has.
@@ -117,6 +160,40 @@ func (s *Service) Document(ctx context.Context, digest string) (*sbom.Document, 
 		return nil, fmt.Errorf("read SBOM %s: %w", digest, err)
 	}
 	return sbom.Decode(encoded)
+}
+
+// Locations returns where components stand, by document and key: a page of a list
+// may name as many documents as it has lines.
+func (s *Service) Locations(ctx context.Context, wanted map[string][]sbom.Key) (map[string]map[sbom.Key][]string, error) {
+	list, err := db.Column(slices.Collect(maps.Keys(wanted)))
+	if err != nil {
+		return nil, err
+	}
+	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(wire.DocumentLimit))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT digest, document FROM sbom WHERE digest IN (SELECT value->>0 FROM json_each($1) AS j)`, list)
+	if err != nil {
+		return nil, fmt.Errorf("read SBOMs: %w", err)
+	}
+	found := make(map[string]map[sbom.Key][]string)
+	var encoded []byte
+	return found, db.Each(rows, func(scan db.Scan) error {
+		var digest string
+		var packed sql.RawBytes
+		if err := scan(&digest, &packed); err != nil {
+			return err
+		}
+		if encoded, err = r.DecodeAll(packed, encoded[:0]); err != nil {
+			return fmt.Errorf("read SBOM %s: %w", digest, err)
+		}
+		if found[digest], err = sbom.Locations(encoded, wanted[digest]); err != nil {
+			return fmt.Errorf("read SBOM %s: %w", digest, err)
+		}
+		return nil
+	})
 }
 
 // Ecosystems returns every ecosystem that is installed somewhere, sorted.

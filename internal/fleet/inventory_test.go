@@ -144,8 +144,8 @@ func TestPutOfNamesThatNoDatabaseHolds(t *testing.T) {
 	})
 }
 
-// components returns the names of the components of an inventory.
-func (h house) components(inventory int64) []string {
+// namesOf returns the names of the components of an inventory.
+func (h house) namesOf(inventory int64) []string {
 	h.t.Helper()
 	rows, err := h.db.Read().QueryContext(h.t.Context(), `SELECT c.name FROM inventory_component AS i JOIN component AS c ON c.id = i.component_id
 		WHERE i.inventory_id = $1 ORDER BY c.name`, inventory)
@@ -168,7 +168,7 @@ func TestComponentsAreKeptOnce(t *testing.T) {
 			return h.lookup(h.put(doc))
 		}
 		for _, names := range [][]string{{"a", "b", "c"}, {"a", "b", "c", "d"}, {"b", "d"}, {"e", "f"}, {"a", "f", "g"}, {"a", "b", "c", "d", "e", "f", "g"}} {
-			if got := h.components(named(names...).Inventory.ID); !slices.Equal(got, names) {
+			if got := h.namesOf(named(names...).Inventory.ID); !slices.Equal(got, names) {
 				t.Errorf("inventory of %q has %q", names, got)
 			}
 		}
@@ -184,7 +184,7 @@ func TestComponentsAreKeptOnce(t *testing.T) {
 			return nil
 		})
 		for _, names := range [][]string{{"a", "b", "new"}, {"a", "c"}} {
-			if got := h.components(named(names...).Inventory.ID); !slices.Equal(got, names) {
+			if got := h.namesOf(named(names...).Inventory.ID); !slices.Equal(got, names) {
 				t.Errorf("after the deletion, the inventory of %q has %q", names, got)
 			}
 		}

@@ -110,7 +110,8 @@ func keepLabels(ctx context.Context, tx *db.Tx, node string, o origins) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE node SET label_origins = $2, labels = $3 WHERE id = $1`, node, from, labels); err != nil {
 		return fmt.Errorf("label node %s: %w", node, err)
 	}
-	return nil
+	merged, _ := o.merged()
+	return indexLabels(ctx, tx, node, merged)
 }
 
 // columns returns the values of label_origins and labels.

@@ -2,45 +2,14 @@ package fleet
 
 import (
 	"context"
-	"fmt"
+	"database/sql"
 	"time"
 
 	"patrol/internal/match"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/problem"
-	"patrol/internal/platform/rest"
 	"patrol/internal/wire"
 )
-
-// Query says which nodes a list holds; empty fields hold for all.
-type Query struct {
-	Kind  string `query:"kind" enum:"host,container,image,cluster"`
-	State string `query:"state" enum:"active,inactive,retired,all" doc:"Without it, all but the retired."`
-}
-
-// List returns nodes in the order in which they were first seen.
-func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[Node], error) {
-	var after string
-	if err := p.Decode(&after); err != nil {
-		return rest.Page[Node]{}, err
-	}
-	scope, err := s.Scope(ctx)
-	if err != nil {
-		return rest.Page[Node]{}, err
-	}
-	alive := s.now().Add(-3 * HeartbeatInterval).UnixMicro()
-	rows, err := s.db.Read().QueryContext(ctx, selectNodes+`
-		WHERE n.id > $1 AND ($2 = '' OR n.kind = $2)
-		  AND CASE $3 WHEN 'all' THEN TRUE WHEN '' THEN n.retired_at IS NULL ELSE $3 =
-			CASE WHEN n.retired_at IS NOT NULL THEN 'retired' WHEN n.present = 1 AND (n.uploaded = 1 OR `+lastSeen+` >= $4) THEN 'active' ELSE 'inactive' END END
-		  AND ($6 = 'null' OR n.id IN (SELECT value->>0 FROM json_each($6)))
-		ORDER BY n.id LIMIT $5`, after, q.Kind, q.State, alive, p.Limit+1, scope.Column)
-	items, err := db.All(rows, err, s.readNode)
-	if err != nil {
-		return rest.Page[Node]{}, fmt.Errorf("list nodes: %w", err)
-	}
-	return rest.NewPage(items, p.Limit, func(n Node) any { return n.ID })
-}
 
 // Get returns one node.
 func (s *Service) Get(ctx context.Context, id string) (Node, error) {
@@ -66,9 +35,8 @@ const lastSeen = `CASE WHEN n.present = 1 AND h.last_seen > n.last_seen THEN h.l
 const selectNodes = `SELECT n.id, n.kind, n.name, n.machine_id, n.distribution, n.architecture, n.kernel, n.agent, n.labels, n.first_seen,
 	` + lastSeen + `, n.present, h.id, h.name, n.image, n.runtimes, n.label_origins, n.cloud, n.uploaded, n.retired_at,
 	last.id, last.state, last.finished_at,
-	(SELECT json_group_object(severity, amount) FROM (
-		SELECT severity, count(*) AS amount FROM occurrence
-		WHERE node_id = n.id AND resolved_at IS NULL GROUP BY severity) AS counted),
+	(SELECT json_group_object(severity, open) FROM node_count WHERE node_id = n.id),
+	(SELECT CAST(sum(decided) AS BIGINT) FROM node_count WHERE node_id = n.id),
 	i.ecosystems, r.uncovered, good.not_assessed
 	FROM node AS n
 	LEFT JOIN node AS h ON h.id = n.host_id
@@ -90,6 +58,7 @@ func (s *Service) readNode(scan db.Scan) (Node, error) {
 	var labels origins
 	var cloud wire.Cloud
 	var uploaded int
+	var decided sql.NullInt64
 	var ecosystems []string
 	var blind []match.NotAssessed
 	err := scan(&n.ID, &n.Kind, &n.Name, &n.MachineID, db.JSON{Into: &n.Distribution}, &n.Architecture, &n.Kernel, &n.AgentVersion,
@@ -97,7 +66,7 @@ func (s *Service) readNode(scan db.Scan) (Node, error) {
 		&present, &hostID, &hostName, db.JSON{Into: &image}, db.JSON{Into: &n.Runtimes},
 		db.JSON{Into: &labels}, db.JSON{Into: &cloud}, &uploaded, db.Time{Time: &n.RetiredAt},
 		&last.id, &last.state, db.Time{Time: &last.finished},
-		db.JSON{Into: &n.Counts}, db.JSON{Into: &ecosystems}, db.JSON{Into: &n.NotAssessed}, db.JSON{Into: &blind})
+		db.JSON{Into: &n.Counts}, &decided, db.JSON{Into: &ecosystems}, db.JSON{Into: &n.NotAssessed}, db.JSON{Into: &blind})
 	if err != nil {
 		return n, err
 	}
@@ -111,6 +80,7 @@ func (s *Service) readNode(scan db.Scan) (Node, error) {
 	if cloud.Instance != "" {
 		n.Cloud = &cloud
 	}
+	n.Decided = int(decided.Int64)
 	if last.id != nil {
 		n.LastScan = &LastScan{ID: *last.id, State: *last.state, FinishedAt: last.finished}
 	}

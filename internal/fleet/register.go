@@ -213,7 +213,8 @@ func (s *Service) seen(ctx context.Context, tx *db.Tx, k known, f wire.Facts) ([
 	if err != nil {
 		return nil, err
 	}
-	from, labels, err := columns(k.labels.found(f))
+	said := k.labels.found(f)
+	from, labels, err := columns(said)
 	if err != nil {
 		return nil, err
 	}
@@ -239,6 +240,10 @@ func (s *Service) seen(ctx context.Context, tx *db.Tx, k known, f wire.Facts) ([
 		labels, from, cloud, k.cloud.Key(), k.hardwareID, k.session, text, now.UnixMicro())
 	if err != nil {
 		return nil, fmt.Errorf("note heartbeat of node %s: %w", k.id, err)
+	}
+	merged, _ := said.merged()
+	if err := indexLabels(ctx, tx, k.id, merged); err != nil {
+		return nil, err
 	}
 	return back(k, f.Name), nil
 }

@@ -19,9 +19,28 @@ func (s *Service) Select(ctx context.Context, q db.Querier, expression string) (
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
+	return s.among(ctx, q, selector, "")
+}
+
+// Selects tells whether a selector means one node.
+func (s *Service) Selects(ctx context.Context, q db.Querier, expression, node string) (bool, error) {
+	selector, err := policy.Compile(expression)
+	if err != nil {
+		return false, problem.Invalid("selector", "%v", err)
+	}
+	selected, err := s.among(ctx, q, selector, node)
+	return len(selected) > 0, err
+}
+
+// among returns the ids of the nodes that a selector means, among all or of one.
+func (s *Service) among(ctx context.Context, q db.Querier, selector *policy.Selector, only string) ([]string, error) {
 	now := s.now()
-	rows, err := q.QueryContext(ctx, `SELECT n.id, n.kind, n.name, n.labels, n.distribution, n.architecture, n.first_seen, `+lastSeen+`, n.uploaded,
-		COALESCE(h.name, ''), n.image FROM node AS n LEFT JOIN node AS h ON h.id = n.host_id WHERE n.present = 1 AND n.retired_at IS NULL ORDER BY n.id`)
+	text, args := `SELECT n.id, n.kind, n.name, n.labels, n.distribution, n.architecture, n.first_seen, `+lastSeen+`, n.uploaded,
+		COALESCE(h.name, ''), n.image FROM node AS n LEFT JOIN node AS h ON h.id = n.host_id WHERE n.present = 1 AND n.retired_at IS NULL`, []any{}
+	if only != "" {
+		text, args = text+` AND n.id = $1`, []any{only}
+	}
+	rows, err := q.QueryContext(ctx, text+` ORDER BY n.id`, args...)
 	nodes, err := db.All(rows, err, func(scan db.Scan) (n policy.Node, err error) {
 		var image wire.Image
 		var uploaded int

@@ -42,6 +42,15 @@ func (s Severity) Rank() int {
 	return len(Severities) - 1 - i
 }
 
+// OfRank returns the severity of a rank; unknown for a rank that there is not.
+func OfRank(rank int) Severity {
+	i := len(Severities) - 1 - rank
+	if i < 0 || i >= len(Severities) {
+		return Unknown
+	}
+	return Severities[i]
+}
+
 // CVSS is a vector with its base score.
 type CVSS struct {
 	Vector string  `json:"vector"`

@@ -179,6 +179,9 @@ func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b 
 	if err != nil {
 		return fmt.Errorf("complete scan %s: %w", claim.ID, err)
 	}
+	if err := finished(ctx, tx, claim.ID); err != nil {
+		return err
+	}
 	return event.Append(ctx, tx, now, "scan.completed", claim.ID, map[string]any{
 		"node": b.node, "revision": o.feed.Revision, "opened": opened, "resolved": resolved,
 	})

@@ -147,8 +147,22 @@ func (s *Service) end(ctx context.Context, tx *db.Tx, id, state, reason string) 
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		return false, err
 	}
+	if err := finished(ctx, tx, id); err != nil {
+		return false, err
+	}
 	if _, err := tx.ExecContext(ctx, `UPDATE command SET state = $2, lease_until = NULL WHERE scan_id = $1 AND state = 'open'`, id, state); err != nil {
 		return false, fmt.Errorf("end commands of scan %s: %w", id, err)
 	}
 	return true, event.Append(ctx, tx, now, "scan."+state, id, map[string]string{"error": reason})
+}
+
+// finished notes what a scan came to with its node, for lists to ask by.
+func finished(ctx context.Context, tx *db.Tx, id string) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO node_scan (node_id, state, completed_at)
+		SELECT node_id, state, CASE state WHEN 'complete' THEN finished_at END FROM scan WHERE id = $1
+		ON CONFLICT (node_id) DO UPDATE SET state = excluded.state, completed_at = COALESCE(excluded.completed_at, node_scan.completed_at)`, id)
+	if err != nil {
+		return fmt.Errorf("note the end of scan %s: %w", id, err)
+	}
+	return nil
 }

@@ -106,3 +106,7 @@ func ToJSON(v any) (string, error) {
 	text, err := json.Marshal(v)
 	return string(text), err
 }
+
+// AfterPrefix is the least text that sorts after all that begin with the prefix:
+// together they bound a range of an index, where LIKE would read it whole.
+func AfterPrefix(prefix string) string { return prefix + "\U0010FFFF" }
