@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,7 @@ and has all, exists, filter, map, size and sum.`,
     --fail-when 'findings.exists(f, f.kev || f.score >= 9.0 && size(f.fixed) > 0)'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			debug.SetMemoryLimit(scanMemory)
 			// What is wrong with the flags is told before anything is read.
 			rules, err := rules.compile()
 			if err != nil {
@@ -68,8 +70,19 @@ and has all, exists, filter, map, size and sum.`,
 	return cmd
 }
 
+// scanMemory is what a scan's collector of garbage works towards, in bytes: a
+// target can be made to take two thirds of it, twice if what it took first is still
+// lying about.
+const scanMemory = 384 << 20
+
 // runScan scans, writes, and says what the policy says.
-func runScan(cmd *cobra.Command, target report.Target, options report.TargetOptions, store *feed.Store, rules *report.Policy, out *report.Outputs) error {
+func runScan(cmd *cobra.Command, target report.Target, options report.TargetOptions, store *feed.Store, rules *report.Policy, out *report.Outputs) (err error) {
+	defer func() {
+		if err != nil && cmd.Context().Err() != nil {
+			// main takes a cancelled context for a good end; nothing was scanned here.
+			err = errors.New("interrupted before the scan was complete")
+		}
+	}()
 	progress := report.NewProgress(cmd.ErrOrStderr())
 	defer progress.Done()
 	progress.Phase("opening the feed")
@@ -85,11 +98,7 @@ func runScan(cmd *cobra.Command, target report.Target, options report.TargetOpti
 	options.Progress = progress.Collect
 	result, err := report.Scan(cmd.Context(), target, options, revision, known)
 	progress.Done()
-	if cmd.Context().Err() != nil {
-		// main takes a cancelled context for a good end; nothing was scanned here.
-		return errors.New("interrupted before the scan was complete")
-	}
-	if err != nil {
+	if err := cmp.Or(err, cmd.Context().Err()); err != nil {
 		return err
 	}
 	notes := rules.Apply(result)

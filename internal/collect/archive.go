@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path"
 	"strings"
 
@@ -34,8 +35,16 @@ const (
 	maxNested = 32 * mib
 	// maxNesting is how deep: a jar in a war in an ear.
 	maxNesting = 3
-	// maxEntries bounds the memory of an archive's own directory.
-	maxEntries = 200_000
+	// maxInflated is how many bytes the archives within one may have together.
+	// That bounds the time: entries can share their bytes, and so cost nothing.
+	maxInflated = 2048 * mib
+	// maxDirectory is the size in bytes of the largest directory of an archive,
+	// and maxEntries how many entries one has with those within it.
+	maxDirectory = 32 * mib
+	maxEntries   = 200_000
+	// maxDescription is the size in bytes of the largest file that tells what an
+	// archive is. The manifest of a signed one has three lines for each class.
+	maxDescription = 8 * mib
 )
 
 func newArchives(*cpb.PluginConfig) (filesystem.Extractor, error) {
@@ -58,36 +67,71 @@ func (a archives) Extract(ctx context.Context, input *filesystem.ScanInput) (sca
 	if !ok {
 		return scalibr.Inventory{}, errors.New("reading an archive needs random access")
 	}
-	return a.level(ctx, input, r, 0)
+	return (&descent{one: a.Extractor}).level(ctx, input, r, 0)
 }
 
-func (a archives) level(ctx context.Context, input *filesystem.ScanInput, r io.ReaderAt, depth int) (scalibr.Inventory, error) {
-	files, err := zip.NewReader(r, input.Info.Size())
+// descent goes through one archive and those within it, and adds up what they
+// cost.
+type descent struct {
+	one      filesystem.Extractor // of a single level
+	entries  int
+	inflated uint64
+}
+
+func (d *descent) level(ctx context.Context, input *filesystem.ScanInput, r io.ReaderAt, depth int) (scalibr.Inventory, error) {
+	files, err := d.directory(r, input.Info.Size())
 	if err != nil {
-		return scalibr.Inventory{}, fmt.Errorf("reading the archive: %w", err)
+		return scalibr.Inventory{}, err
 	}
-	if n := len(files.File); n > maxEntries {
-		return scalibr.Inventory{}, fmt.Errorf("the archive has %d entries, more than %d: not read", n, maxEntries)
-	}
-	found, err := a.Extractor.Extract(ctx, input)
-	err = withoutDepth(err)
-	for _, f := range files.File {
+	found, err := d.described(ctx, input, files)
+	for _, f := range files {
 		if ctx.Err() != nil {
 			return found, ctx.Err()
 		}
 		if !archive.IsArchive(f.Name) || f.FileInfo().IsDir() {
 			continue
 		}
-		within, nestedErr := a.nested(ctx, input, f, depth+1)
+		within, nestedErr := d.nested(ctx, input, f, depth+1)
 		found.Append(within)
 		err = errors.Join(err, nestedErr)
 	}
 	return found, err
 }
 
-func (a archives) nested(ctx context.Context, outer *filesystem.ScanInput, f *zip.File, depth int) (scalibr.Inventory, error) {
+// directory lists what is in an archive.
+func (d *descent) directory(r io.ReaderAt, size int64) ([]*zip.File, error) {
+	metered := &meteredReader{r, maxDirectory}
+	z, err := zip.NewReader(metered, size)
+	if err != nil {
+		return nil, fmt.Errorf("reading the archive: %w", err)
+	}
+	metered.left = math.MaxInt64 // contents have bounds of their own
+	if d.entries += len(z.File); d.entries > maxEntries {
+		return nil, fmt.Errorf("the archive has more than %d entries: not read", maxEntries)
+	}
+	return z.File, nil
+}
+
+// described finds what the archive says that it is.
+func (d *descent) described(ctx context.Context, input *filesystem.ScanInput, files []*zip.File) (scalibr.Inventory, error) {
+	for _, f := range files {
+		switch strings.ToLower(path.Base(f.Name)) {
+		case "manifest.mf", "pom.properties":
+			if f.UncompressedSize64 > maxDescription {
+				return scalibr.Inventory{}, fmt.Errorf("%s: more than %d MiB: what describes the archive is not read", f.Name, maxDescription/mib)
+			}
+		}
+	}
+	found, err := d.one.Extract(ctx, input)
+	return found, withoutDepth(err)
+}
+
+func (d *descent) nested(ctx context.Context, outer *filesystem.ScanInput, f *zip.File, depth int) (scalibr.Inventory, error) {
 	if depth > maxNesting || f.UncompressedSize64 > maxNested {
 		return scalibr.Inventory{}, fmt.Errorf("%s: not opened: more than %d MiB, or %d archives deep", f.Name, maxNested/mib, maxNesting)
+	}
+	if d.inflated += f.UncompressedSize64; d.inflated > maxInflated {
+		return scalibr.Inventory{}, fmt.Errorf("%s: not opened: more than %d MiB of archives within one", f.Name, maxInflated/mib)
 	}
 	content, err := f.Open()
 	if err != nil {
@@ -99,7 +143,7 @@ func (a archives) nested(ctx context.Context, outer *filesystem.ScanInput, f *zi
 		return scalibr.Inventory{}, fmt.Errorf("%s: %w", f.Name, err)
 	}
 	r := bytes.NewReader(text)
-	found, err := a.level(ctx, &filesystem.ScanInput{
+	found, err := d.level(ctx, &filesystem.ScanInput{
 		FS: outer.FS, Path: path.Join(outer.Path, f.Name), Info: sized{f.FileInfo(), int64(len(text))}, Reader: r,
 	}, r, depth)
 	if err != nil {

@@ -47,7 +47,7 @@ type Options struct {
 
 // DefaultFileTimeout is long enough for the largest databases and archives on
 // slow disks.
-const DefaultFileTimeout = time.Minute
+const DefaultFileTimeout = 30 * time.Second
 
 // Progress is how far a walk has come.
 type Progress struct {

@@ -56,6 +56,9 @@ func (composerInstalled) Extract(_ context.Context, input *filesystem.ScanInput)
 	}
 	var found scalibr.Inventory
 	for _, p := range installed.Packages {
+		if p.Name == "" {
+			continue
+		}
 		found.Packages = append(found.Packages, &extractor.Package{
 			Name: p.Name, Version: p.Version, PURLType: purl.TypeComposer,
 			Location: extractor.LocationFromPath(input.Path),

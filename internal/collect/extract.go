@@ -27,6 +27,10 @@ func (in *inventory) extractAll(ctx context.Context, jobs <-chan job, timeout ti
 	return running.Wait
 }
 
+// grace is how long a file is waited for after its time was up: an extractor that
+// looks at its context, or reads, comes back with what it has found by then.
+const grace = time.Second
+
 // extract reads one file in at most the given time, which begins when it is the
 // file's turn. An extractor that neither reads nor looks at its context cannot be
 // stopped: it is left behind, and what it finds is dropped.
@@ -47,17 +51,14 @@ func (in *inventory) extract(ctx context.Context, j job, timeout time.Duration) 
 		defer j.file.Close()
 		finished <- in.read(limited, j)
 	}()
+	waiting, stop := context.WithTimeout(ctx, timeout+grace)
+	defer stop()
 	select {
 	case found := <-finished:
 		in.add(j, found)
-	case <-limited.Done():
-		select {
-		case found := <-finished: // both at once
-			in.add(j, found)
-		default:
-			if ctx.Err() == nil {
-				in.warn(j.path, fmt.Sprintf("not finished after %s: left out", timeout))
-			}
+	case <-waiting.Done():
+		if ctx.Err() == nil {
+			in.warn(j.path, j.where()+fmt.Sprintf("not finished after %s: left out", timeout))
 		}
 	}
 }
@@ -76,12 +77,13 @@ func (in *inventory) read(ctx context.Context, j job) []finding {
 		tree = withoutLogs{tree}
 	}
 	for _, s := range j.sources {
-		f := finding{source: s}
+		f, opened := finding{source: s}, &besides{FS: tree, ctx: ctx}
 		f.packages, f.err = run(ctx, s.extractor, &filesystem.ScanInput{
-			FS: tree, Path: j.path, Info: j.info,
+			FS: opened, Path: j.path, Info: j.info,
 			// To its size when opened, so a file that grows has an end.
 			Reader: io.NewSectionReader(cancellable{ctx, j.file}, 0, j.info.Size()),
 		})
+		f.err = errors.Join(f.err, opened.cut)
 		found = append(found, f)
 	}
 	return found
@@ -89,7 +91,7 @@ func (in *inventory) read(ctx context.Context, j job) []finding {
 
 // largeFile is the size in bytes from which files that are held in memory are
 // read one at a time.
-const largeFile = 2 * mib
+const largeFile = 256 << 10
 
 // isLarge tells whether a large file is held in memory as a whole.
 func (j job) isLarge() bool {

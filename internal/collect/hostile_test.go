@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path"
 	"path/filepath"
@@ -70,7 +71,7 @@ func found(r *Result) (names []string) {
 // Whatever an extractor does, the others' files are read.
 func TestBadExtractors(t *testing.T) {
 	root := t.TempDir()
-	for _, name := range []string{"panics", "fails", "hangs", "spins", "good"} {
+	for _, name := range []string{"panics", "fails", "hangs", "spins", "late", "good"} {
 		put(t, root, name, "content")
 	}
 	unblock := make(chan struct{})
@@ -92,19 +93,24 @@ func TestBadExtractors(t *testing.T) {
 				}
 			}
 		},
+		"late": func(ctx context.Context, input *filesystem.ScanInput) (scalibr.Inventory, error) {
+			<-ctx.Done()
+			inv, _ := named(ctx, input)
+			return inv, ctx.Err()
+		},
 		"good": named,
 	}), newOwnedFiles())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := found(result), []string{"fails", "good"}; !slices.Equal(got, want) {
+	if got, want := found(result), []string{"fails", "good", "late"}; !slices.Equal(got, want) {
 		t.Errorf("components %q, want %q", got, want)
 	}
 	var warned []string
 	for _, w := range result.Warnings {
 		warned = append(warned, w.Path)
 	}
-	if want := []string{"fails", "hangs", "panics", "spins"}; !slices.Equal(warned, want) {
+	if want := []string{"fails", "hangs", "late", "panics", "spins"}; !slices.Equal(warned, want) {
 		t.Errorf("warnings %v, want one each for %q", result.Warnings, want)
 	}
 }
@@ -141,8 +147,8 @@ func TestMissingRoot(t *testing.T) {
 	}
 }
 
-// Links out of the tree, a fifo, a directory under a file's name: none is opened,
-// none is worth a warning.
+// Links out of the tree, a fifo, a socket, a directory under a file's name: none is
+// opened, none is worth a warning.
 func TestOddFiles(t *testing.T) {
 	outside, root := t.TempDir(), t.TempDir()
 	put(t, outside, "package.json", `{"name":"outside","version":"1.0.0"}`)
@@ -167,6 +173,11 @@ func TestOddFiles(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(root, "Cargo.lock"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	socket, err := net.Listen("unix", filepath.Join(root, "uv.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
 	if err := os.MkdirAll(filepath.Join(root, "poetry.lock/go.mod"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -183,19 +194,22 @@ func TestOddFiles(t *testing.T) {
 	}
 }
 
-// What is opened is a regular file, even if a fifo took its name after the listing.
-func TestOpenRegularRefusesFifo(t *testing.T) {
+// What is opened is a regular file, even if a fifo or a device took its name after
+// the listing.
+func TestOpenRegular(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	if _, err := openRegular(root, "fifo"); !errors.Is(err, errNotRegular) {
-		t.Errorf("got %v, want %v", err, errNotRegular)
+	for _, file := range []string{filepath.Join(dir, "fifo"), "/dev/zero", "/dev/null"} {
+		root, err := os.OpenRoot(filepath.Dir(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openRegular(root, filepath.Base(file)); !errors.Is(err, errNotRegular) {
+			t.Errorf("%s: got %v, want %v", file, err, errNotRegular)
+		}
+		root.Close()
 	}
 }
 

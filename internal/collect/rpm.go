@@ -66,7 +66,13 @@ func (r rpmExtractor) Extract(ctx context.Context, input *filesystem.ScanInput) 
 		return scalibr.Inventory{}, fmt.Errorf("reading os-release: %w", err)
 	}
 	var found scalibr.Inventory
-	err = rpmdb.Read(ctx, database, bounded(wal), func(p *rpmdb.Package) {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	err = rpmdb.Read(reading, database, bounded(wal), func(p *rpmdb.Package) {
+		if len(found.Packages) == maxPackages {
+			stop()
+			return
+		}
 		r.claim(p)
 		found.Packages = append(found.Packages, &extractor.Package{
 			Name: p.Name, Version: p.Version + "-" + p.Release, PURLType: purl.TypeRPM,
@@ -78,6 +84,9 @@ func (r rpmExtractor) Extract(ctx context.Context, input *filesystem.ScanInput) 
 			},
 		})
 	})
+	if reading.Err() != nil && ctx.Err() == nil {
+		err = errPackages
+	}
 	return found, err
 }
 

@@ -32,7 +32,6 @@ import (
 	"github.com/google/osv-scalibr/extractor/filesystem/language/python/wheelegg"
 	"github.com/google/osv-scalibr/extractor/filesystem/language/ruby/gemfilelock"
 	"github.com/google/osv-scalibr/extractor/filesystem/language/ruby/gemspec"
-	"github.com/google/osv-scalibr/extractor/filesystem/language/rust/cargoauditable"
 	"github.com/google/osv-scalibr/extractor/filesystem/language/rust/cargolock"
 	"github.com/google/osv-scalibr/extractor/filesystem/os/apk"
 	"github.com/google/osv-scalibr/extractor/filesystem/os/dpkg"
@@ -60,10 +59,11 @@ type source struct {
 
 const (
 	mib         = 1 << 20
-	streamed    = 1 << 40 // read piece by piece: the size does not matter
-	inMemory    = 16 * mib
-	quadratic   = 1 * mib // held in memory, and searched from the start for each package
-	description = 2 * mib // one package's description
+	streamed    = 1 << 40  // read piece by piece: the size does not matter
+	everything  = 32 * mib // a distribution's packages
+	inMemory    = 4 * mib  // parsed JSON and YAML are up to a hundred times their text
+	quadratic   = 1 * mib  // held in memory, and searched from the start for each package
+	description = 2 * mib  // one package's description
 )
 
 // scalibrSources returns every source; owned, unless it is nil, is told of the
@@ -74,18 +74,16 @@ const (
 func scalibrSources(owned *ownedFiles) ([]*source, error) {
 	quietScalibr()
 	var b sourceBuilder
-	b.add(dpkg.New, source{files: []string{"var/lib/dpkg/", "var/lib/dpkg/status.d/", "usr/lib/opkg/"}, database: true, limit: 128 * mib})
-	b.add(apk.New, source{files: []string{"installed"}, database: true, limit: 128 * mib})
+	b.add(stanzas(dpkg.New), source{files: []string{"var/lib/dpkg/", "var/lib/dpkg/status.d/", "usr/lib/opkg/"}, database: true, limit: everything})
+	b.add(stanzas(apk.New), source{files: []string{"installed"}, database: true, limit: everything})
 	b.add(newRPM(owned), source{files: []string{"Packages", "Packages.db", "rpmdb.sqlite"}, database: true, limit: streamed})
 	b.add(pacman.New, source{files: []string{"desc"}, limit: description})
 
-	b.add(gobinary.New, source{files: []string{executable}, limit: streamed})
-	b.add(cargoauditable.New, source{files: []string{executable}, limit: streamed})
-	b.add(wheelegg.New, source{
-		files: []string{"PKG-INFO", "METADATA", "*.egg-info", "*.egg"},
-		// Wheels are what pip installs from: unpacked when installed.
-		accepts: func(file string) bool { return path.Ext(file) != ".whl" }, limit: 64 * mib,
-	})
+	b.add(metered(gobinary.New), source{files: []string{executable}, limit: streamed})
+	b.add(metered(newAuditable), source{files: []string{executable}, limit: streamed})
+	// Not wheels: they are what pip installs from, and unpacked when installed.
+	b.add(wheelegg.New, source{files: []string{"PKG-INFO", "METADATA", "*.egg-info"}, limit: description})
+	b.add(newEggs, source{files: []string{"*.egg"}, limit: 4 * inMemory})
 	b.add(packagejson.New, source{files: []string{"package.json"}, accepts: inNodeModules, limit: description})
 	b.add(gemspec.New, source{files: []string{"*.gemspec"}, accepts: inSpecifications, limit: description})
 	b.add(newComposerInstalled, source{files: []string{"installed.json"}, limit: inMemory})
@@ -95,24 +93,25 @@ func scalibrSources(owned *ownedFiles) ([]*source, error) {
 	})
 	b.add(depsjson.New, source{files: []string{"*.json"}, keeps: isNuGetPackage, limit: inMemory})
 
-	b.lock(newPackageLock, "package-lock.json", "npm-shrinkwrap.json")
+	b.lock(newPackageLock, "package-lock.json", "npm-shrinkwrap.json").limit = 2 * inMemory // no more than a third of it is kept
 	b.lock(yarnlock.New, "yarn.lock")
-	b.lock(pnpmlock.New, "pnpm-lock.yaml")
+	b.lock(pnpmlock.New, "pnpm-lock.yaml").limit = 3 * mib
 	b.lock(bunlock.New, "bun.lock").limit = quadratic
-	b.lock(requirements.New, "*.txt").keeps = isPinned
-	b.lock(poetrylock.New, "poetry.lock")
-	b.lock(pipfilelock.New, "Pipfile.lock")
-	b.lock(uvlock.New, "uv.lock")
-	b.lock(pdmlock.New, "pdm.lock")
+	required := b.lock(requirements.New, "*.txt")
+	required.keeps, required.limit = isPinned, description
+	b.lock(shallow(poetrylock.New), "poetry.lock")
+	b.lock(pipfilelock.New, "Pipfile.lock").limit = description
+	b.lock(shallow(uvlock.New), "uv.lock")
+	b.lock(shallow(pdmlock.New), "pdm.lock")
 	b.lock(gemfilelock.New, "Gemfile.lock", "gems.locked")
-	b.lock(cargolock.New, "Cargo.lock")
+	b.lock(shallow(cargolock.New), "Cargo.lock")
 	// The go directive is the least version that will do, not the one in use.
 	b.lock(gomod.New, "go.mod").keeps = func(p *extractor.Package) bool { return p.Name != "stdlib" }
 	b.lock(gradlelockfile.New, "gradle.lockfile", "buildscript-gradle.lockfile")
 	b.lock(composerlock.New, "composer.lock").limit = quadratic
 	b.lock(packageslockjson.New, "packages.lock.json")
 	b.lock(mixlock.New, "mix.lock")
-	b.lock(pubspec.New, "pubspec.lock")
+	b.lock(pubspec.New, "pubspec.lock").limit = quadratic
 	return b.sources, b.err
 }
 
@@ -122,8 +121,8 @@ type sourceBuilder struct {
 	err     error
 }
 
-func (b *sourceBuilder) add(construct func(*cpb.PluginConfig) (filesystem.Extractor, error), s source) *source {
-	ex, err := construct(scalibrConfig)
+func (b *sourceBuilder) add(constructor construct, s source) *source {
+	ex, err := constructor(scalibrConfig)
 	if err != nil && b.err == nil {
 		b.err = fmt.Errorf("setting up the extractors: %w", err)
 	}
@@ -133,16 +132,17 @@ func (b *sourceBuilder) add(construct func(*cpb.PluginConfig) (filesystem.Extrac
 }
 
 // lock adds a lock file. It counts where it was deployed with an application.
-func (b *sourceBuilder) lock(construct func(*cpb.PluginConfig) (filesystem.Extractor, error), files ...string) *source {
-	return b.add(construct, source{
+func (b *sourceBuilder) lock(constructor construct, files ...string) *source {
+	return b.add(constructor, source{
 		files: files, limit: inMemory,
 		accepts: func(file string) bool { return !inForeignTree(file) },
 	})
 }
 
-// scalibrConfig: dpkg's own filter knows "installed" alone, so that all entries
-// are asked for and judged by their status here.
-var scalibrConfig = &cpb.PluginConfig{PluginSpecific: []*cpb.PluginSpecificConfig{{
+// scalibrConfig: a file that an extractor finds too large it passes over without a
+// word; here a source's limit is, and a warning. And dpkg's own filter knows
+// "installed" alone, so that all entries are asked for and judged by their status.
+var scalibrConfig = &cpb.PluginConfig{MaxFileSizeBytes: streamed, PluginSpecific: []*cpb.PluginSpecificConfig{{
 	Config: &cpb.PluginSpecificConfig_Dpkg{Dpkg: &cpb.DpkgConfig{IncludeNotInstalled: true}},
 }}}
 

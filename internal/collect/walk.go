@@ -44,12 +44,16 @@ type job struct {
 	state   int // which one: 0 is the one that a container sees
 }
 
-// where is the beginning of a message about a file that the tree does not show.
+// where is the beginning of a message about a file of an image: the layer that has
+// it, or had it once.
 func (j job) where() string {
-	if j.state == 0 || j.layer == nil {
+	switch {
+	case j.layer == nil:
 		return ""
+	case j.state > 0:
+		return "as of layer " + j.layer.Digest + ": "
 	}
-	return "as of layer " + j.layer.Digest + ": "
+	return "layer " + j.layer.Digest + ": "
 }
 
 // file is what extractors need of an open file.

@@ -79,10 +79,13 @@ file:8: expired on 2098-01-01, and matched nothing: CVE-2099-0004`
 
 func TestParseIgnoresRefuses(t *testing.T) {
 	for data, reason := range map[string]string{
-		"- id: [":           "yaml",
-		"id: CVE-2099-0001": "no list",
-		"just text":         "no list",
-		"- CVE-2099-0001":   "line 1",
+		"- id: [":                     "yaml",
+		strings.Repeat("- ", 100_000): "depth",
+		"- id: " + strings.Repeat("{a: ", 100_000):           "depth",
+		`{"@context": ` + strings.Repeat("[", 100_000):       "depth",
+		"id: CVE-2099-0001":                                  "no list",
+		"just text":                                          "no list",
+		"- CVE-2099-0001":                                    "line 1",
 		"- id: CVE-2099-0001\n- package: openssl":            "line 2: it lacks the id",
 		"- {id: CVE-2099-0001, untill: 2099-01-01}":          `"untill"`,
 		"- {id: CVE-2099-0001, id: CVE-2099-0002}":           "twice",

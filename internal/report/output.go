@@ -57,17 +57,17 @@ func NewFormat(name string, w io.Writer, o Options) (Format, error) {
 // complete, and not before: a scan that fails leaves the file of the one before.
 type Outputs struct{ outputs []*output }
 
-// output is one format with its destination.
+// output is one format with its destination: a file, a device, or stdout.
 type output struct {
 	Format
 	buffer *bufio.Writer
-	// file is what is written, and name what it becomes; nil for stdout.
-	file *os.File
-	name string
+	name   string   // of the file; empty for others
+	device *os.File // what has the name that was given and is no regular file
 }
 
-// OpenOutputs reads what --output says, each FORMAT or FORMAT=FILE, and opens the
-// files. Close the outputs, whether they were written or not.
+// OpenOutputs reads what --output says, each FORMAT or FORMAT=FILE, and finds out
+// whether the files can be written. Close the outputs, whether they were written
+// or not.
 func OpenOutputs(specs []string, stdout io.Writer, o Options) (opened *Outputs, err error) {
 	all := &Outputs{}
 	defer func() {
@@ -101,6 +101,9 @@ func OpenOutputs(specs []string, stdout io.Writer, o Options) (opened *Outputs, 
 
 func openOutput(format, name string, toFile bool, stdout io.Writer, o Options) (*output, error) {
 	out := &output{buffer: bufio.NewWriter(stdout)}
+	if toFile {
+		o = Options{}
+	}
 	f, err := NewFormat(format, out.buffer, o)
 	if err != nil || !toFile {
 		out.Format = f
@@ -109,29 +112,37 @@ func openOutput(format, name string, toFile bool, stdout io.Writer, o Options) (
 	if name == "" {
 		return nil, errors.New("name the file after the equals sign")
 	}
-	if out.file, out.name, err = create(name); err != nil {
-		return nil, err
-	}
-	out.buffer.Reset(out.file)
-	out.Format, err = NewFormat(format, out.buffer, Options{})
-	return out, err
+	out.Format = f
+	return out, out.open(name)
 }
 
-// create opens a file beside the one that is meant. What exists and is no regular
-// file, such as a pipe, is written at once, under no name.
-func create(name string) (*os.File, string, error) {
+// open opens what exists and is no regular file, such as a pipe. A file is begun
+// only when the scan is over, so that one that is killed leaves none behind; that
+// it can be is found out now.
+func (o *output) open(name string) error {
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && info.IsDir():
-		return nil, "", fmt.Errorf("%s is a directory; name a file in it", name)
+		return fmt.Errorf("%s is a directory; name a file in it", name)
 	case err == nil && !info.Mode().IsRegular():
-		f, err := os.OpenFile(name, os.O_WRONLY, 0)
-		return f, "", err
+		if o.device, err = os.OpenFile(name, os.O_WRONLY, 0); err == nil {
+			o.buffer.Reset(o.device)
+		}
+		return err
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, "", err
+		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	return f, name, err
+	o.name = name
+	f, err := o.begin()
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// begin makes a file beside the one that is meant.
+func (o *output) begin() (*os.File, error) {
+	return os.CreateTemp(filepath.Dir(o.name), "."+filepath.Base(o.name)+".*")
 }
 
 // Write writes the report in all formats.
@@ -145,19 +156,20 @@ func (o *Outputs) Write(r *Report) error {
 }
 
 func (o *output) write(r *Report) error {
-	if err := r.Write(o.Format); err != nil {
+	if o.name != "" {
+		return o.writeFile(r)
+	}
+	return errors.Join(r.Write(o.Format), o.buffer.Flush())
+}
+
+func (o *output) writeFile(r *Report) error {
+	file, err := o.begin()
+	if err != nil {
 		return err
 	}
-	if err := o.buffer.Flush(); err != nil || o.file == nil {
-		return err
-	}
-	file := o.file
-	o.file = nil
-	if o.name == "" {
-		return file.Close()
-	}
+	o.buffer.Reset(file)
 	// CreateTemp's mode is for secrets; a report has the usual one.
-	err := errors.Join(file.Chmod(0o644), file.Close())
+	err = errors.Join(r.Write(o.Format), o.buffer.Flush(), file.Chmod(0o644), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), o.name)
 	}
@@ -167,18 +179,14 @@ func (o *output) write(r *Report) error {
 	return nil
 }
 
-// Close removes what was begun and not completed.
+// Close closes devices.
 func (o *Outputs) Close() error {
 	var errs []error
 	for _, out := range o.outputs {
-		if out.file == nil {
-			continue
+		if out.device != nil {
+			errs = append(errs, out.device.Close())
+			out.device = nil
 		}
-		errs = append(errs, out.file.Close())
-		if out.name != "" {
-			errs = append(errs, os.Remove(out.file.Name()))
-		}
-		out.file = nil
 	}
 	return errors.Join(errs...)
 }

@@ -269,6 +269,28 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// TestReadTruncated: of a document that is cut off nothing is taken, unless it is a
+// list of lines.
+func TestReadTruncated(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.*"))
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := len(bytes.TrimSpace(data))
+		for i := range 40 {
+			cut := whole * i / 40
+			if r, err := sbom.Read(data[:cut]); err == nil && filepath.Ext(file) != ".spdx" {
+				t.Errorf("%s: of %d bytes %d are taken for %+v", file, whole, cut, r)
+			}
+		}
+	}
+}
+
 // TestReadIsBounded: a document is refused for its size before it is looked at.
 func TestReadIsBounded(t *testing.T) {
 	if _, err := sbom.Read(make([]byte, sbom.MaxDocument+1)); err == nil || !strings.Contains(err.Error(), "256 MiB") {

@@ -121,6 +121,9 @@ func (i *Image) dockerArchive(ctx context.Context, stored *io.SectionReader, s *
 	if err != nil {
 		return err
 	}
+	if err := checkParts(raw); err != nil {
+		return fmt.Errorf("manifest.json: %w", err)
+	}
 	var images []dockerManifest
 	if err := json.Unmarshal(raw, &images); err != nil {
 		return fmt.Errorf("manifest.json: %w", err)

@@ -138,7 +138,7 @@ func TestRefused(t *testing.T) {
 		}
 		return "docker-archive:" + save(t, tarOf(t,
 			part{name: "c", content: configOf(t, "amd64", a)}, part{name: "l", content: string(a)}, part{name: "manifest.json", content: text},
-			part{name: "huge", content: strings.Repeat(" ", 9<<20)}, part{name: "out", target: "/etc/passwd"}, part{name: "bad", content: `{"rootfs":{"diff_ids":["sha256:../../x"]}}`},
+			part{name: "huge", content: strings.Repeat(" ", 9<<20)}, part{name: "out", target: "/etc/passwd"}, part{name: "deep", content: strings.Repeat("[", 100_000)}, part{name: "bad", content: `{"rootfs":{"diff_ids":["sha256:../../x"]}}`},
 		))
 	}
 	outside := layout(t, "amd64")
@@ -172,6 +172,9 @@ func TestRefused(t *testing.T) {
 		{manifest([]object{{"RepoTags": []string{"a:1"}}, {"RepoTags": []string{"b:2"}}}), `["a:1" "b:2"]: save one alone`},
 		{manifest("{"), "manifest.json: "},
 		{manifest(strings.Repeat(" ", 9<<20)), "manifest.json has 9437184 bytes"},
+		{manifest("[" + strings.Repeat("{},", 60_000) + "{}]"), "manifest.json: it has 60000 parts"},
+		{manifest(strings.Repeat("[", 100_000)), "exceeded max depth"},
+		{manifest([]object{{"Config": "deep", "Layers": []string{"l"}}}), "exceeded max depth"},
 		{manifest([]object{{"Config": "huge", "Layers": []string{"l"}}}), "its configuration has 9437184 bytes"},
 		{manifest([]object{{"Config": "c", "Layers": []string{"l", "l"}}}), "2 layers, but its configuration has digests of 1"},
 		{manifest([]object{{"Config": "c", "Layers": []string{"absent"}}}), "layer sha256:" + hex(a)},
@@ -180,6 +183,8 @@ func TestRefused(t *testing.T) {
 		{manifest([]object{{"Config": "bad", "Layers": []string{"l"}}}), "for a digest"},
 		{"oci-dir:" + t.TempDir(), "no index.json"},
 		{"oci-dir:" + unpack(t, outside), "opening oci-dir"},
+		{"oci-dir:" + unpack(t, []part{{name: "index.json", content: `{"manifests":[` + strings.Repeat("{},", 60_000) + "{}]}"}}), "60000 parts"},
+		{"oci-dir:" + unpack(t, []part{{name: "index.json", content: strings.Repeat("[", 100_000)}}), "exceeded max depth"},
 		{"oci-dir:" + unpack(t, forged), "the digest does not match"},
 		{"oci-dir:" + linked, "escapes"},
 		{"registry:UPPER CASE", "could not parse reference"},

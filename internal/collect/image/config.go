@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -74,6 +75,19 @@ func instruction(createdBy string) string {
 		s = strings.ToValidUTF8(s[:maxInstruction], "") + "…"
 	}
 	return s
+}
+
+// maxParts is how many parts a manifest, index or configuration may have. Decoded,
+// each is up to a hundred times its text.
+const maxParts = 50_000
+
+// checkParts refuses JSON with more parts: there is a comma before each but the
+// first.
+func checkParts(raw []byte) error {
+	if n := bytes.Count(raw, []byte(",")); n > maxParts {
+		return fmt.Errorf("it has %d parts, more than %d: not read", n, maxParts)
+	}
+	return nil
 }
 
 // readJSON reads a description of at most maxJSON bytes.

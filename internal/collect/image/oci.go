@@ -68,6 +68,9 @@ func (i *Image) layout(find blobs, s *settings) error {
 	if err != nil {
 		return err
 	}
+	if err := checkParts(raw); err != nil {
+		return fmt.Errorf("index.json: %w", err)
+	}
 	return i.index(find, raw, s)
 }
 
@@ -184,6 +187,9 @@ func describedBlob(find blobs, d v1.Descriptor) ([]byte, error) {
 	}
 	if got := digestOf(raw); got != d.Digest.String() {
 		return nil, fmt.Errorf("%s: %w: it is %s", d.Digest, imagefs.ErrDigest, got)
+	}
+	if err := checkParts(raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Digest, err)
 	}
 	return raw, nil
 }

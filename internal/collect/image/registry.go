@@ -72,6 +72,9 @@ type chosen struct {
 // manifestFor follows indexes to the manifest for the platform.
 func manifestFor(ctx context.Context, puller *remote.Puller, repository name.Repository, d *remote.Descriptor, p platform) (*chosen, error) {
 	for range maxIndexes {
+		if err := checkParts(d.Manifest); err != nil {
+			return nil, fmt.Errorf("its manifest: %w", err)
+		}
 		if d.MediaType.IsImage() {
 			image, err := d.Image()
 			if err != nil {

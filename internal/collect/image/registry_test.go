@@ -167,6 +167,17 @@ func TestRegistryForges(t *testing.T) {
 		}
 	}
 	h.from(func(w http.ResponseWriter, r *http.Request) bool {
+		many := strings.Contains(r.URL.Path, "/manifests/")
+		if many {
+			w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+			_, _ = io.WriteString(w, `{"schemaVersion":2,"manifests":[`+strings.Repeat("{},", 60_000)+"{}]}")
+		}
+		return many
+	})
+	if err := open(t, target, image.Options{Keychain: keys{}}); err == nil || !strings.Contains(err.Error(), "60001 parts") {
+		t.Errorf("an index of 60,000 manifests: %v", err)
+	}
+	h.from(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, "/manifests/") {
 			return false
 		}

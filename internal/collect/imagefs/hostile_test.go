@@ -2,10 +2,8 @@ package imagefs_test
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,8 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/klauspost/compress/gzip"
 
 	"patrol/internal/collect/imagefs"
 )
@@ -162,6 +158,15 @@ func TestHeaders(t *testing.T) {
 		{"a negative octal size", []raw{{name: "b", kind: '0', size: "-0000000001"}}, []string{}, []string{"at offset 0: size: malformed"}},
 		{"a huge size", []raw{{name: "b", kind: '0', size: "\x80" + strings.Repeat("\xff", 11)}}, []string{}, []string{"at offset 0: size: malformed"}},
 		{"an absurd size", []raw{{name: "b", kind: '0', size: "\x80\x00\x00\x00\x7f" + strings.Repeat("\xff", 7)}}, []string{}, []string{"at offset 0: size: "}},
+		{"a size of 2^40 bytes", []raw{{name: "a", kind: '0', content: "1"}, {name: "b", kind: '0', size: "\x80\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00"}}, []string{"a=1 0"}, []string{"at offset 1536: b: "}},
+		{"a PAX size of 2^40 bytes", []raw{{kind: 'x', content: record("size", "1099511627776")}, {name: "b", kind: '0'}}, []string{}, []string{"at offset 1536: b: "}},
+		{"a sparse file of 2^40 bytes", []raw{{name: "b", kind: 'S', magic: "ustar  \x00", size: "\x80\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00"}}, []string{}, []string{"b: layer sha256:", "at offset 512: b: unexpected EOF"}},
+		{
+			"a sparse map that takes what follows",
+			[]raw{{name: "a", kind: '0', content: "1"}, {name: "b", kind: 'S', magic: "ustar  \x00", change: func(b []byte) { b[482] = 1 }, size: "00000000000"}, {name: strings.Repeat("\x01", 100), kind: '0', content: strings.Repeat("\x01", 64<<10), change: func(b []byte) { b[504] = 1 }}},
+			[]string{"a=1 0"},
+			[]string{"b: layer sha256:"},
+		},
 		{"a size beyond the end", []raw{{name: "b", kind: '0', size: "00077777777"}}, []string{}, []string{"at offset 512: b: unexpected EOF"}},
 		{"a negative PAX size", []raw{{kind: 'x', content: record("size", "-1")}, {name: "a", kind: '0'}}, []string{}, []string{"at offset 0: size: negative"}},
 		{"malformed PAX", []raw{{kind: 'x', content: "99 path=x\n"}, {name: "a", kind: '0'}}, []string{}, []string{"malformed PAX"}},
@@ -226,172 +231,6 @@ func wholeEntries(data []byte) bool {
 		if _, err := r.Next(); err != nil {
 			return err == io.EOF
 		}
-	}
-}
-
-// zeros writes a gzip file that inflates to n zeros.
-func zeros(t *testing.T, n int64) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := raw{name: "zeros", kind: '0', size: fmt.Sprintf("%011o", n)}.bytes()
-	if _, err := w.Write(h); err != nil {
-		t.Fatal(err)
-	}
-	block := make([]byte, 1<<20)
-	for left := n; left > 0; left -= int64(len(block)) {
-		if _, err := w.Write(block[:min(left, int64(len(block)))]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-func TestBombs(t *testing.T) {
-	bomb := zeros(t, 16<<20)
-	many := archive(t, file("a", "1"), file("b", "2"), file("c", "3"), file("d/e/f/g/h", "4"))
-	links := layer{symlink("s0", strings.Repeat("./", 1000))}
-	for i := range 30 {
-		links = append(links, symlink(fmt.Sprintf("s%d", i+1), strings.Repeat("./", 1000)+fmt.Sprint("s", i)))
-	}
-	for i := range 100 {
-		links = append(links, file(fmt.Sprintf("s%d/f%d", 30-i%2, i), ""))
-	}
-	tests := []struct {
-		name   string
-		blob   []byte
-		limits imagefs.Limits
-		want   string
-	}{
-		{"inflated", bomb, imagefs.Limits{Inflated: 1 << 20}, "inflates to more than 1048576 bytes"},
-		{"ratio", bomb, imagefs.Limits{Free: 8 << 20}, "inflates to more than 250 times its size"},
-		{"kept", bomb, imagefs.Limits{Kept: 1 << 20}, "bytes to keep, the limit is 1048576"},
-		{"entries", many, imagefs.Limits{Entries: 3}, "entries, the limit is 3"},
-		{"implied directories", many, imagefs.Limits{Entries: 5}, "entries, the limit is 5"},
-		{"paths", many, imagefs.Limits{Paths: 2}, "bytes of paths, the limit is 2"},
-		{"links", archive(t, links...), imagefs.Limits{Followed: 1 << 20}, "bytes of symbolic links followed, the limit is 1048576"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var w warnings
-			open(t, stored(t, uncompressed, tt.blob), imagefs.Options{Limits: tt.limits, Warn: w.add})
-			w.expect(t, tt.want)
-			if !strings.Contains(strings.Join(w.list, ""), "layer sha256:") {
-				t.Errorf("%q does not name the layer", w.list)
-			}
-		})
-	}
-	if _, err := imagefs.Open(t.Context(), make([]imagefs.Layer, 3), imagefs.Options{Limits: imagefs.Limits{Layers: 2}}); !errors.Is(err, imagefs.ErrLimit) {
-		t.Errorf("three layers: %v", err)
-	}
-}
-
-// Repeating what is costly costs no more: each directory is gone through once.
-func TestManyWhiteouts(t *testing.T) {
-	entries := layer{}
-	for i := range 20_000 {
-		entries = append(entries, file(fmt.Sprintf("d/%d", i), ""))
-	}
-	for range 20_000 {
-		entries = append(entries, file("d/.wh..wh..opq", ""), file(".wh.d", ""))
-	}
-	var w warnings
-	f := open(t, stored(t, uncompressed, archive(t, file("d/low", "")), archive(t, entries...)), imagefs.Options{Warn: w.add})
-	if list, err := f.ReadDir("d"); err != nil || len(list) != 20_000 {
-		t.Errorf("%d files, %v", len(list), err)
-	}
-}
-
-// A directory at the bottom of a hundred thousand, each link a step deeper.
-func TestDeep(t *testing.T) {
-	entries := layer{}
-	at := ""
-	for i := range 100 {
-		entries = append(entries, directory(at+strings.Repeat("d/", 1000)+"d"), symlink(fmt.Sprint("s", i), at+strings.Repeat("d/", 1000)+"d"))
-		at = fmt.Sprint("s", i, "/")
-	}
-	entries = append(entries, file(at+"bottom", "1"))
-	var w warnings
-	f := open(t, stored(t, uncompressed, archive(t, entries...), archive(t, file(".wh.d", ""))), imagefs.Options{Warn: w.add})
-	if _, err := f.Stat("d"); err == nil {
-		t.Error("d is still there")
-	}
-}
-
-// TestMillion runs itself in a process of its own, whose memory is measured.
-func TestMillion(t *testing.T) {
-	const variable = "PATROL_TEST_MILLION"
-	if name := os.Getenv(variable); name != "" {
-		million(t, name)
-		return
-	}
-	name := t.TempDir() + "/million.tar"
-	out, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	buffered := bufio.NewWriterSize(out, 1<<20)
-	w := tar.NewWriter(buffered)
-	for i := range 1_000_000 {
-		if err := w.WriteHeader(&tar.Header{Name: fmt.Sprintf("usr/share/d%d/empty-file-number-%d", i%1000, i), Typeflag: tar.TypeReg, Mode: 0o644}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(w.Close(), buffered.Flush()); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestMillion$", "-test.v")
-	cmd.Env = append(os.Environ(), variable+"="+name)
-	text, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	t.Logf("%s", text)
-}
-
-func million(t *testing.T, name string) {
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree := open(t, []imagefs.Layer{{File: io.NewSectionReader(f, 0, info.Size())}}, imagefs.Options{})
-	n := 0
-	list, err := tree.ReadDir("usr/share")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range list {
-		for range d.(*imagefs.Node).Children() {
-			n++
-		}
-	}
-	if n != 1_000_000 {
-		t.Errorf("%d files", n)
-	}
-	// What rusage says of a process begins with what its parent had.
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, peak, _ := strings.Cut(string(status), "VmHWM:")
-	var used int
-	if _, err := fmt.Sscan(peak, &used); err != nil {
-		t.Fatal(err)
-	}
-	if limit := millionMiB << 10; used > limit {
-		t.Errorf("%d KiB of memory, more than %d", used, limit)
 	}
 }
 

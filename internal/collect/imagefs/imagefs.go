@@ -147,7 +147,7 @@ func Open(ctx context.Context, layers []Layer, opts Options) (*FS, error) {
 		return nil, fmt.Errorf("%w: %d layers, the limit is %d", ErrLimit, n, opts.Limits.Layers)
 	}
 	f := &FS{opts: opts}
-	shared := &budget{limits: opts.Limits}
+	shared := &budget{limits: opts.Limits, wide: make(chan struct{}, 1)}
 	for i := range layers {
 		f.layers = append(f.layers, &layer{Layer: layers[i], opts: &f.opts, budget: shared, entries: newQueue()})
 	}
@@ -198,6 +198,7 @@ func (f *FS) Close() error {
 type budget struct {
 	limits                         Limits
 	entries, paths, kept, followed atomic.Int64
+	wide                           chan struct{} // full while a layer has a wide window
 }
 
 func spend(what string, of *atomic.Int64, n, limit int64) error {

@@ -25,9 +25,15 @@ const (
 	unknown
 )
 
-// maxWindow is how much of what was inflated zstd may refer back to; it is held
-// in memory. "zstd --ultra" uses as much.
-const maxWindow = 128 << 20
+// What was inflated, zstd may refer back to, and a window of it is held in memory,
+// twice.
+const (
+	// maxWindow is the widest; "zstd --ultra" and "zstd --long" use as much.
+	maxWindow = 128 << 20
+	// narrow is a window with which layers are inflated side by side. Those with a
+	// wider one take turns.
+	narrow = 16 << 20
+)
 
 func compressionOf(head []byte) compression {
 	begins := func(magic string) bool { return len(head) >= len(magic) && string(head[:len(magic)]) == magic }
@@ -71,7 +77,13 @@ func (l *layer) inflate(ctx context.Context, verify bool, read func(*stream) err
 	}
 	defer stored.Close()
 	counted := &counter{r: untilDone{ctx, stored}}
-	inflated, err := Inflate(counted)
+	buffered := bufio.NewReaderSize(counted, inflateBuffer)
+	window, done, err := l.budget.window(ctx, buffered)
+	if err != nil {
+		return err
+	}
+	defer done()
+	inflated, err := inflate(buffered, window)
 	if err != nil {
 		return err
 	}
@@ -93,9 +105,34 @@ func (l *layer) inflate(ctx context.Context, verify bool, read func(*stream) err
 	return d.matches(l.Digest)
 }
 
+// window is the widest that a layer may have. Before one wider than narrow it
+// waits until no other such layer is being inflated.
+func (b *budget) window(ctx context.Context, r *bufio.Reader) (window uint64, done func(), err error) {
+	head, _ := r.Peek(zstd.HeaderMaxSize) // what is wrong with it, reading will tell
+	var h zstd.Header
+	err = h.Decode(head)
+	if h.SingleSegment { // it has no window of its own (RFC 8878, 3.1.1.1.2)
+		h.WindowSize = h.FrameContentSize
+	}
+	if err != nil || h.WindowSize <= narrow {
+		return narrow, func() {}, nil
+	}
+	select {
+	case b.wide <- struct{}{}:
+		return maxWindow, func() { <-b.wide }, nil
+	case <-ctx.Done():
+		return 0, nil, ctx.Err()
+	}
+}
+
+const inflateBuffer = 64 << 10
+
 // Inflate undoes the compression of r, if any: gzip or zstd.
 func Inflate(r io.Reader) (io.ReadCloser, error) {
-	buffered := bufio.NewReaderSize(r, 64<<10)
+	return inflate(bufio.NewReaderSize(r, inflateBuffer), maxWindow)
+}
+
+func inflate(buffered *bufio.Reader, window uint64) (io.ReadCloser, error) {
 	head, err := buffered.Peek(6)
 	if err != nil && err != io.EOF {
 		return nil, err
@@ -104,7 +141,7 @@ func Inflate(r io.Reader) (io.ReadCloser, error) {
 	case gzipped:
 		return gzip.NewReader(buffered)
 	case zstandard:
-		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		z, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window))
 		if err != nil {
 			return nil, err
 		}
