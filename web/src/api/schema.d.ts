@@ -4,6 +4,174 @@
  */
 
 export interface paths {
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who changed what, newest first
+         * @description Needs the role admin.
+         */
+        get: operations["list-audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/components": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the components that nodes have, by name
+         * @description Needs the role viewer.
+         */
+        get: operations["list-components"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/components/{id}/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the nodes that have a component
+         * @description Needs the role viewer.
+         */
+        get: operations["list-component-nodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List decisions, newest first
+         * @description Needs the role viewer.
+         */
+        get: operations["list-decisions"];
+        put?: never;
+        /**
+         * Decide that occurrences do not count
+         * @description Needs the role operator.
+         */
+        post: operations["create-decision"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a decision
+         * @description Needs the role viewer.
+         */
+        get: operations["get-decision"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a decision
+         * @description Needs the role operator.
+         */
+        delete: operations["delete-decision"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look for what is wrong, and what to do about it
+         * @description Needs the role admin.
+         */
+        get: operations["doctor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow events as they happen (server-sent events)
+         * @description Needs the role viewer.
+         */
+        get: operations["follow-events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List events
+         * @description Needs the role viewer.
+         */
+        get: operations["list-events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/feed": {
         parameters: {
             query?: never;
@@ -98,10 +266,34 @@ export interface paths {
         get: operations["get-node"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Retire a node
+         * @description Needs the role operator.
+         */
+        delete: operations["retire-node"];
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/nodes/{id}/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Set and remove labels by hand
+         * @description Needs the role operator.
+         */
+        patch: operations["label-node"];
         trace?: never;
     };
     "/api/v1/occurrences": {
@@ -118,6 +310,26 @@ export interface paths {
         get: operations["list-occurrences"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sboms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload an SBOM, and match it
+         * @description Needs the role operator, or a token of the kind ci.
+         */
+        post: operations["upload-sbom"];
         delete?: never;
         options?: never;
         head?: never;
@@ -328,6 +540,182 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose a password with an invitation, and sign in
+         * @description Needs no token.
+         */
+        post: operations["accept-invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How people can sign in
+         * @description Needs no token.
+         */
+        get: operations["sign-in-methods"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign in at the identity provider
+         * @description Needs no token.
+         */
+        get: operations["sign-in-oidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where the identity provider sends browsers back to
+         * @description Needs no token.
+         */
+        get: operations["sign-in-oidc-callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change your password; other sessions of yours end
+         * @description Needs the role viewer.
+         */
+        put: operations["change-password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the settings
+         * @description Needs the role admin.
+         */
+        get: operations["get-settings"];
+        /**
+         * Replace the settings
+         * @description Needs the role admin.
+         */
+        put: operations["put-settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List teams by name
+         * @description Needs the role admin.
+         */
+        get: operations["list-teams"];
+        put?: never;
+        /**
+         * Create a team
+         * @description Needs the role admin.
+         */
+        post: operations["create-team"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a team
+         * @description Needs the role admin.
+         */
+        get: operations["get-team"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a team that nobody is in
+         * @description Needs the role admin.
+         */
+        delete: operations["delete-team"];
+        options?: never;
+        head?: never;
+        /**
+         * Change which nodes a team sees
+         * @description Needs the role admin.
+         */
+        patch: operations["edit-team"];
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -372,10 +760,179 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List users by name
+         * @description Needs the role admin.
+         */
+        get: operations["list-users"];
+        put?: never;
+        /**
+         * Invite a user
+         * @description Needs the role admin.
+         */
+        post: operations["invite-user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a user
+         * @description Needs the role admin.
+         */
+        get: operations["get-user"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a user
+         * @description Needs the role admin.
+         */
+        delete: operations["delete-user"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a user's role, disable or enable a user
+         * @description Needs the role admin.
+         */
+        patch: operations["edit-user"];
+        trace?: never;
+    };
+    "/api/v1/users/{id}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a user choose a new password
+         * @description Needs the role admin.
+         */
+        post: operations["invite-user-again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vulnerabilities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the vulnerabilities of the fleet, worst first
+         * @description Needs the role viewer.
+         */
+        get: operations["list-vulnerabilities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vulnerabilities/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a vulnerability by its name, with the packages that it is in
+         * @description Needs the role viewer.
+         */
+        get: operations["get-vulnerability"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Acceptance: {
+            /** @description 12 characters or more. */
+            password: string;
+            /** @description That of the invitation. */
+            token: string;
+        };
+        Accepted: {
+            /** Format: int64 */
+            components: number;
+            document_digest: string;
+            node: string;
+            scan: string;
+            /**
+             * Format: int64
+             * @description Components that cannot be matched; the scan names them.
+             */
+            warnings: number;
+        };
+        Account: {
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /** Format: date-time */
+            last_sign_in?: string;
+            role: string;
+            /**
+             * @description Where the user proves who they are: here, or at the identity provider, which then says the role.
+             * @enum {string}
+             */
+            sign_in: "password" | "oidc";
+            /** @enum {string} */
+            state: "invited" | "enabled" | "disabled";
+            /** @description Whose nodes the user sees; absent for all. An administrator sees all nevertheless. */
+            team?: components["schemas"]["TeamName"];
+            username: string;
+        };
+        Actor: {
+            /** @description Of the user or the token; empty if there is none. */
+            id: string;
+            /** @enum {string} */
+            kind: "user" | "api" | "ci" | "enrolment" | "agent" | "anonymous" | "console";
+            name: string;
+        };
+        AffectedPackage: {
+            /** Format: int64 */
+            affected_nodes: number;
+            /** Format: int64 */
+            decided_nodes: number;
+            /** @description Without its release. */
+            ecosystem: string;
+            /** Format: int64 */
+            fixable_nodes: number;
+            /** @description As the advisory names it. */
+            package: string;
+            /** @enum {string} */
+            severity: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
+        };
         Attempt: {
             /** Format: date-time */
             at: string;
@@ -400,6 +957,32 @@ export interface components {
             selector?: string;
             time_zone?: string;
         };
+        Cloud: {
+            /** @description AWS's account, Google's project, Azure's subscription. */
+            account: string;
+            /** @description The provider's id of the instance. */
+            instance: string;
+            instance_type: string;
+            /** @enum {string} */
+            provider: "aws" | "gcp" | "azure";
+            region: string;
+            zone: string;
+        };
+        CloudEvent: {
+            data: unknown;
+            datacontenttype: string;
+            /** @description The sequence number. It grows, and may have gaps. */
+            id: string;
+            source: string;
+            /** @enum {string} */
+            specversion: "1.0";
+            /** @description The id of what it happened to. */
+            subject?: string;
+            /** Format: date-time */
+            time: string;
+            /** @example scan.completed */
+            type: string;
+        };
         Component: {
             ecosystem: string;
             layer?: components["schemas"]["Layer"];
@@ -423,6 +1006,60 @@ export interface components {
             /** Format: int64 */
             unknown: number;
         };
+        Decision: {
+            author: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expired_at?: string;
+            id: string;
+            /**
+             * @description Of not_affected, which needs one.
+             * @enum {string}
+             */
+            justification?: "component_not_present" | "vulnerable_code_not_present" | "vulnerable_code_not_in_execute_path" | "vulnerable_code_cannot_be_controlled_by_adversary" | "inline_mitigations_already_exist";
+            /** @description Id of the one node that it is about. */
+            node?: string;
+            /** Format: int64 */
+            occurrences: number;
+            /** @description As the advisories name it; any, if left out. */
+            package?: string;
+            reason: string;
+            /** @description CEL over node: those that it is about. */
+            selector?: string;
+            /** @enum {string} */
+            status: "not_affected" | "false_positive" | "risk_accepted";
+            /**
+             * Format: date-time
+             * @description When it ends; risk_accepted needs it.
+             */
+            until?: string;
+            /** @description Its name, such as CVE-2024-28757. */
+            vulnerability: string;
+        };
+        DecisionRequest: {
+            /**
+             * @description Of not_affected, which needs one.
+             * @enum {string}
+             */
+            justification?: "component_not_present" | "vulnerable_code_not_present" | "vulnerable_code_not_in_execute_path" | "vulnerable_code_cannot_be_controlled_by_adversary" | "inline_mitigations_already_exist";
+            /** @description Id of the one node that it is about. */
+            node?: string;
+            /** @description As the advisories name it; any, if left out. */
+            package?: string;
+            reason: string;
+            /** @description CEL over node: those that it is about. */
+            selector?: string;
+            /** @enum {string} */
+            status: "not_affected" | "false_positive" | "risk_accepted";
+            /**
+             * Format: date-time
+             * @description When it ends; risk_accepted needs it.
+             */
+            until?: string;
+            /** @description Its name, such as CVE-2024-28757. */
+            vulnerability: string;
+        };
         Definition: {
             /** @description Five or six fields, or a descriptor such as @daily. */
             cron: string;
@@ -436,6 +1073,11 @@ export interface components {
              */
             time_zone: string;
         };
+        Diagnosis: {
+            /** Format: date-time */
+            at: string;
+            findings: components["schemas"]["Symptom"][];
+        };
         Distribution: {
             id?: string;
             name?: string;
@@ -444,6 +1086,21 @@ export interface components {
         Document: {
             components: components["schemas"]["Component"][];
             distribution?: components["schemas"]["Distribution"];
+        };
+        Entry: {
+            action: string;
+            actor: components["schemas"]["Actor"];
+            /** @description Where the request came from; empty if there was none. */
+            address: string;
+            /** @description What the subject became; absent where it is no more. */
+            after?: unknown;
+            /** @description What the subject was; absent where it was not. */
+            before?: unknown;
+            /** Format: int64 */
+            id: number;
+            subject: components["schemas"]["Subject"];
+            /** Format: date-time */
+            time: string;
         };
         ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -510,14 +1167,48 @@ export interface components {
             vulnerability: string;
             word?: string;
         };
+        Image: {
+            digest: string;
+            reference: string;
+        };
+        InstalledComponent: {
+            ecosystem: string;
+            /** Format: int64 */
+            id: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description How many nodes have it.
+             */
+            nodes: number;
+            purl: string;
+            version: string;
+        };
+        Invitation: {
+            /** Format: date-time */
+            expires_at: string;
+            /** @description Shown this once. Who has it chooses the password with POST /api/v1/session/invitation. */
+            token: string;
+            user: components["schemas"]["Account"];
+        };
         Issued: {
             /** Format: date-time */
             expires_at?: string;
             id: string;
             kind: string;
             name: string;
+            /** @description What it may do; absent where it opens no route of this API. */
+            role?: string;
             /** @description Shown this once. */
             token: string;
+        };
+        LabelChange: {
+            /** @description Names of labels that were set by hand; one of the same name from elsewhere shows again. */
+            remove?: string[];
+            /** @description Labels to set by hand; they win over those of the same name from elsewhere. */
+            set?: {
+                [key: string]: string;
+            };
         };
         LastScan: {
             /** Format: date-time */
@@ -529,30 +1220,76 @@ export interface components {
             digest: string;
             instruction?: string;
         };
+        Methods: {
+            /** @description GET /api/v1/session/oidc begins it. */
+            oidc: boolean;
+            password: boolean;
+        };
         Named: {
             id: string;
             name: string;
         };
+        NewPassword: {
+            old: string;
+            /** @description 12 characters or more. */
+            password: string;
+        };
+        NewTeam: {
+            name: string;
+            /** @description CEL over node, such as node.labels.team == "web". */
+            selector: string;
+        };
         NewToken: {
             /**
-             * @description enrolment: agents register with it. api: a script, as an administrator. ci: a pipeline, reading.
+             * Format: date-time
+             * @description When it ends, instead of expires_in. Without either it does not.
+             */
+            expires_at?: string;
+            /**
+             * Format: int64
+             * @description Days until it ends.
+             */
+            expires_in?: number;
+            /**
+             * @description enrolment: agents register with it, and it opens nothing else. api: a script. ci: a pipeline.
              * @enum {string}
              */
             kind: "enrolment" | "api" | "ci";
             /** @description What it is for. */
             name: string;
+            /**
+             * @description What it may do. Without one an api token is an administrator's, and a ci token reads.
+             * @enum {string}
+             */
+            role?: "viewer" | "operator" | "admin";
+        };
+        NewUser: {
+            /** @enum {string} */
+            role: "viewer" | "operator" | "admin";
+            /** @description Id of a team; without one the user sees every node. */
+            team?: string;
+            username: string;
         };
         Node: {
             agent_version: string;
             architecture: string;
+            cloud?: components["schemas"]["Cloud"];
             counts: components["schemas"]["Counts"];
+            /** Format: int64 */
+            decided: number;
             distribution: components["schemas"]["Distribution"];
             /** Format: date-time */
             first_seen: string;
+            host?: components["schemas"]["NodeName"];
             id: string;
+            image?: components["schemas"]["Image"];
             kernel: string;
             /** @enum {string} */
             kind: "host" | "container" | "image" | "cluster";
+            /** @description What each label comes from: hand, agent, kubernetes or cloud. The first of these wins. */
+            label_origins: {
+                [key: string]: string;
+            };
             labels: {
                 [key: string]: string;
             };
@@ -562,8 +1299,13 @@ export interface components {
             machine_id: string;
             name: string;
             not_assessed: components["schemas"]["NotAssessed"][];
+            /** Format: date-time */
+            retired_at?: string;
+            runtimes: components["schemas"]["Runtime"][];
             /** @enum {string} */
             state: "active" | "inactive" | "retired";
+            /** @description True for an SBOM that was uploaded: there is no agent. */
+            uploaded: boolean;
         };
         NodeName: {
             id: string;
@@ -575,10 +1317,16 @@ export interface components {
             reason: string;
         };
         Occurrence: {
+            /** @description The decision by which it does not count. */
+            decision_id?: string;
             /** @description Without its release. */
             ecosystem: string;
+            /** @description Some version is known that fixes it. */
+            fixable: boolean;
             /** Format: int64 */
             id: number;
+            /** @description CISA lists the vulnerability as exploited. */
+            kev: boolean;
             node: components["schemas"]["NodeName"];
             /** Format: date-time */
             opened_at: string;
@@ -589,8 +1337,10 @@ export interface components {
             /** Format: date-time */
             resolved_at?: string;
             /** @enum {string} */
-            resolved_because?: "upgraded" | "removed" | "corrected";
+            resolved_because?: "upgraded" | "removed" | "corrected" | "retired";
             severity: string;
+            /** @enum {string} */
+            state: "open" | "decided" | "resolved";
             vulnerability: string;
         };
         Overview: {
@@ -608,13 +1358,43 @@ export interface components {
             sample: boolean;
             sources: components["schemas"]["SourceStatus"][];
         };
+        PageAccount: {
+            items: components["schemas"]["Account"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        PageCloudEvent: {
+            items: components["schemas"]["CloudEvent"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        PageDecision: {
+            items: components["schemas"]["Decision"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        PageEntry: {
+            items: components["schemas"]["Entry"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
         PageFinding: {
             items: components["schemas"]["Finding"][];
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
         };
+        PageInstalledComponent: {
+            items: components["schemas"]["InstalledComponent"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
         PageNode: {
             items: components["schemas"]["Node"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        PageNodeName: {
+            items: components["schemas"]["NodeName"][];
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
         };
@@ -638,10 +1418,27 @@ export interface components {
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
         };
+        PageTeam: {
+            items: components["schemas"]["Team"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
         PageToken: {
             items: components["schemas"]["Token"][];
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
+        };
+        PageVulnerability: {
+            items: components["schemas"]["Vulnerability"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        Retention: {
+            /**
+             * Format: int64
+             * @description Events: a reader that was away for longer has to begin anew. 0 keeps them for ever.
+             */
+            events_days: number;
         };
         Run: {
             /** @description Why the run could start nothing; empty if it could. */
@@ -661,6 +1458,10 @@ export interface components {
              * @description Nodes that the selector meant.
              */
             selected: number;
+        };
+        Runtime: {
+            error?: string;
+            name: string;
         };
         SSVC: {
             automatable: string;
@@ -696,7 +1497,7 @@ export interface components {
             /** @enum {string} */
             state: "queued" | "collecting" | "matching" | "complete" | "failed" | "cancelled";
             /** @enum {string} */
-            trigger: "schedule" | "on_demand";
+            trigger: "schedule" | "on_demand" | "upload";
             unread: components["schemas"]["Unread"][];
             warnings: components["schemas"]["Warning"][];
         };
@@ -718,6 +1519,9 @@ export interface components {
             expires_at: string;
             token: string;
             user: components["schemas"]["User"];
+        };
+        Settings: {
+            retention: components["schemas"]["Retention"];
         };
         SignIn: {
             password: string;
@@ -750,12 +1554,57 @@ export interface components {
         Started: {
             items: components["schemas"]["Scan"][];
         };
-        Token: {
-            /** Format: date-time */
-            created_at: string;
+        Subject: {
             id: string;
             kind: string;
             name: string;
+        };
+        Symptom: {
+            advice?: string;
+            detail: string;
+            name: string;
+            /** @enum {string} */
+            state: "ok" | "warning" | "broken" | "unknown";
+        };
+        Team: {
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            name: string;
+            selector: string;
+            /**
+             * Format: int64
+             * @description How many are in it.
+             */
+            users: number;
+        };
+        TeamChange: {
+            name?: string;
+            selector?: string;
+        };
+        TeamName: {
+            id: string;
+            name: string;
+        };
+        Token: {
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Absent if it does not end.
+             */
+            expires_at?: string;
+            id: string;
+            /** @enum {string} */
+            kind: "enrolment" | "api" | "ci";
+            /**
+             * Format: date-time
+             * @description To within five minutes; absent if it never was.
+             */
+            last_used_at?: string;
+            name: string;
+            /** @description Absent for an enrolment token, which opens no route of this API. */
+            role?: string;
         };
         Unread: {
             ecosystem: string;
@@ -767,6 +1616,36 @@ export interface components {
             id: string;
             role: string;
             username: string;
+        };
+        UserChange: {
+            /** @description Whoever is disabled is signed out, and cannot sign in. */
+            disabled?: boolean;
+            /** @enum {string} */
+            role?: "viewer" | "operator" | "admin";
+            /** @description Id of a team; empty for none, and so for every node. */
+            team?: string;
+        };
+        Vulnerability: {
+            /** Format: int64 */
+            affected_nodes: number;
+            /** Format: int64 */
+            affected_packages: number;
+            aliases: string[];
+            cvss: components["schemas"]["CVSS"][];
+            /** Format: int64 */
+            decided_nodes: number;
+            /** Format: double */
+            epss: number | null;
+            /** Format: date-time */
+            first_seen: string;
+            fixable: boolean;
+            kev: boolean | null;
+            name: string;
+            packages?: components["schemas"]["AffectedPackage"][];
+            /** @enum {string} */
+            severity: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
+            ssvc: components["schemas"]["SSVC"];
+            summary: string;
         };
         Warning: {
             message: string;
@@ -784,6 +1663,360 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "list-audit": {
+        parameters: {
+            query?: {
+                /** @description Name or id of who did it. */
+                actor?: string;
+                /** @description Such as schedule.edited. */
+                action?: string;
+                /** @description Id of what it was done to. */
+                subject?: string;
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageEntry"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-components": {
+        parameters: {
+            query?: {
+                /** @description What to look for in names; upper and lower case are alike. */
+                name?: string;
+                /** @description Where in the name. */
+                match?: "contains" | "prefix" | "exact";
+                /** @description With its release, such as Debian:12 or Maven. */
+                ecosystem?: string;
+                /** @description Exactly this version. */
+                version?: string;
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageInstalledComponent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-component-nodes": {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageNodeName"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-decisions": {
+        parameters: {
+            query?: {
+                vulnerability?: string;
+                status?: "not_affected" | "false_positive" | "risk_accepted";
+                state?: "active" | "expired" | "all";
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageDecision"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "create-decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decision"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decision"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    doctor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diagnosis"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "follow-events": {
+        parameters: {
+            query?: {
+                /** @description The number of the last event seen; without it the stream begins with what happens next. 0 is the beginning. */
+                after?: string;
+                /** @description Types such as scan.completed, or patterns such as node.*, separated by commas. */
+                type?: string[];
+            };
+            header?: {
+                /** @description The same, as browsers send it when they reconnect; it goes before after. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events. Each has a CloudEvent as its data and the sequence number as its id. An id without data says how far the log was read. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-events": {
+        parameters: {
+            query?: {
+                /** @description Types such as scan.completed, or patterns such as node.*, separated by commas. */
+                type?: string[];
+                /** @description Which come first. */
+                order?: "newest" | "oldest";
+                /** @description Only those that follow this number. */
+                after?: number;
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageCloudEvent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-feed": {
         parameters: {
             query?: never;
@@ -887,7 +2120,18 @@ export interface operations {
         parameters: {
             query?: {
                 kind?: "host" | "container" | "image" | "cluster";
-                state?: "active" | "inactive";
+                /** @description Without it, all but the retired. */
+                state?: "active" | "inactive" | "retired" | "all";
+                /** @description A label such as env=production; of several, all. */
+                label?: string[];
+                /** @description What the name begins with. */
+                q?: string;
+                /** @description Has an open occurrence of this severity. */
+                severity?: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
+                /** @description never: what is installed on it was never collected. failed and ok: how the last one that ended did. */
+                last_scan?: "never" | "failed" | "ok";
+                /** @description Has no complete scan since this moment. */
+                scanned_before?: string;
                 /** @description How many items at most. */
                 limit?: number;
                 /** @description The next of the page before; empty for the first. */
@@ -950,13 +2194,88 @@ export interface operations {
             };
         };
     };
+    "retire-node": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "label-node": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "list-occurrences": {
         parameters: {
             query?: {
                 /** @description Id of a node. */
                 node?: string;
+                /** @description Its name, such as CVE-2024-28757. */
                 vulnerability?: string;
-                state?: "open" | "resolved" | "all";
+                /** @description As the advisories name it: Debian's source. */
+                package?: string;
+                severity?: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
+                /** @description Whether CISA lists the vulnerability as exploited. */
+                kev?: "true" | "false";
+                /** @description Whether some version is known that fixes it. */
+                fixable?: "true" | "false";
+                /** @description Not before this moment. */
+                opened_after?: string;
+                opened_before?: string;
+                state?: "open" | "decided" | "resolved" | "all";
                 /** @description How many items at most. */
                 limit?: number;
                 /** @description The next of the page before; empty for the first. */
@@ -975,6 +2294,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOccurrence"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "upload-sbom": {
+        parameters: {
+            query: {
+                /** @description Name of the node: with its kind it says which node the SBOM is of. */
+                name: string;
+                kind?: "host" | "container" | "image";
+                /** @description name=value; several times for several. They replace those of the upload before. */
+                label?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
                 };
             };
             /** @description Error */
@@ -1473,6 +2831,394 @@ export interface operations {
             };
         };
     };
+    "accept-invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Acceptance"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "sign-in-methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Methods"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "sign-in-oidc": {
+        parameters: {
+            query?: {
+                /** @description Path of the page to come back to. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See Other */
+            303: {
+                headers: {
+                    "Cache-Control"?: string;
+                    Location?: string;
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "sign-in-oidc-callback": {
+        parameters: {
+            query?: {
+                state?: string;
+                code?: string;
+                error?: string;
+                error_description?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: {
+                patrol_oidc?: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See Other */
+            303: {
+                headers: {
+                    "Cache-Control"?: string;
+                    Location?: string;
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "change-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Settings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-teams": {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageTeam"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "create-team": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTeam"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-team": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-team": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "edit-team": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "list-tokens": {
         parameters: {
             query?: {
@@ -1557,6 +3303,274 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-users": {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageAccount"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "invite-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "edit-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "invite-user-again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-vulnerabilities": {
+        parameters: {
+            query?: {
+                severity?: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
+                /** @description Whether CISA lists it as exploited. */
+                kev?: "true" | "false";
+                /** @description Whether on some node a version is known that fixes it. */
+                fixable?: "true" | "false";
+                /** @description What its name begins with, such as CVE-2024-. */
+                q?: string;
+                state?: "open" | "decided" | "all";
+                /** @description Worst, most widespread or newest first; then by name. */
+                sort?: "severity" | "nodes" | "first_seen";
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageVulnerability"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-vulnerability": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vulnerability"];
+                };
             };
             /** @description Error */
             default: {
