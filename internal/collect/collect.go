@@ -53,6 +53,9 @@ const DefaultFileTimeout = 30 * time.Second
 type Progress struct {
 	Files     int    // walked so far
 	Directory string // being read, below the root
+	// Layers of an image are put together before files are walked: so many of so
+	// many. Both are zero outside of images.
+	Layers, AllLayers int
 }
 
 // Warning is a place in the tree that could not be read in full. The document

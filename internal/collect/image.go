@@ -30,8 +30,16 @@ func Image(ctx context.Context, layers []imagefs.Layer, opts Options) (*Result, 
 	}
 	early := &inventory{}
 	keeper := keeper{newSourceIndex(sources), newSkipSet(true, opts.Exclude)}
+	progress := func(p Progress) {
+		if opts.Progress != nil {
+			p.AllLayers = len(layers)
+			opts.Progress(p)
+		}
+	}
+	progress(Progress{})
 	fsys, err := imagefs.Open(ctx, layers, imagefs.Options{
-		Keep: keeper.keep, Sniff: isExecutable, Verify: opts.Verify, Warn: early.warn, Limits: opts.Limits,
+		Applied: func(n int) { progress(Progress{Layers: n}) },
+		Keep:    keeper.keep, Sniff: isExecutable, Verify: opts.Verify, Warn: early.warn, Limits: opts.Limits,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the image: %w", err)
@@ -41,7 +49,7 @@ func Image(ctx context.Context, layers []imagefs.Layer, opts Options) (*Result, 
 	in := newInventory(fsys, owned)
 	in.warnings, in.dropped = append(early.warnings, in.warnings...), early.dropped
 	w := imageWalker{
-		walker: walker{index: keeper.index, skips: keeper.skips, jobs: make(chan job), warn: in.warn, progress: opts.Progress},
+		walker: walker{index: keeper.index, skips: keeper.skips, jobs: make(chan job), warn: in.warn, progress: progress},
 		fsys:   fsys,
 		past:   newSourceIndex(past),
 	}
@@ -137,8 +145,8 @@ func (w *imageWalker) walk(ctx context.Context) error {
 
 // directory plans the files below a directory.
 func (w *imageWalker) directory(ctx context.Context, d *imagefs.Node, dir string, depth int) error {
-	if w.progress != nil && depth <= 2 {
-		w.progress(Progress{Files: w.files, Directory: dir})
+	if depth <= 2 {
+		w.progress(Progress{Files: w.files, Directory: dir, Layers: w.fsys.Layers()})
 	}
 	if err := ctx.Err(); err != nil {
 		return err

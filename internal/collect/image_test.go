@@ -181,6 +181,26 @@ func TestImageRPMLayers(t *testing.T) {
 	}
 }
 
+// Who waits is told of each layer, and then of files.
+func TestImageProgress(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "node_modules/a/package.json", []byte(`{"name":"a","version":"1.0.0"}`))
+	var layers []int
+	last := collect.Progress{}
+	_, err := collect.Image(t.Context(), []imagefs.Layer{pack(t, root, true), pack(t, root, false)}, collect.Options{Progress: func(p collect.Progress) {
+		if p.Directory == "" {
+			layers = append(layers, p.Layers)
+		}
+		last = p
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(layers, []int{0, 1, 2}) || last.AllLayers != 2 || last.Directory == "" {
+		t.Errorf("layers %v, at last %+v", layers, last)
+	}
+}
+
 // pnpm writes a file once, under its hash, and links to it from everywhere.
 func TestImageHardLinks(t *testing.T) {
 	content := `{"name":"linked","version":"1.0.0"}`

@@ -59,7 +59,14 @@ func (p *Progress) Collect(c collect.Progress) {
 	if p == nil || p.now().Sub(p.drawn) < interval {
 		return
 	}
-	p.details = fmt.Sprintf(": %d files, %s", c.Files, Clean(c.Directory))
+	switch {
+	case c.Files == 0 && c.AllLayers > 0:
+		p.details = fmt.Sprintf(": layer %d of %d", min(c.Layers+1, c.AllLayers), c.AllLayers)
+	case c.AllLayers > 0:
+		p.details = fmt.Sprintf(": %d files in %d layers, %s", c.Files, c.AllLayers, Clean(c.Directory))
+	default:
+		p.details = fmt.Sprintf(": %d files, %s", c.Files, Clean(c.Directory))
+	}
 	p.draw()
 }
 

@@ -56,6 +56,9 @@ func (f *FS) lookup(op, name string) (*Node, error) {
 	return n, nil
 }
 
+// Layers is how many there are.
+func (f *FS) Layers() int { return len(f.layers) }
+
 // Layer returns the layer whose entry the node is.
 func (f *FS) Layer(n *Node) *Layer { return &f.layers[n.layer].Layer }
 

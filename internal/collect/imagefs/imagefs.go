@@ -73,6 +73,8 @@ type Options struct {
 	Verify bool
 	// Warn is told what could not be read. It is called concurrently.
 	Warn func(path, message string)
+	// Applied, if set, is told of each layer that was put onto the tree, in order.
+	Applied func(layers int)
 	// Limits bound what layers may cost; zero values are DefaultLimits.
 	Limits Limits
 }
@@ -178,6 +180,9 @@ func (f *FS) index(ctx context.Context, shared *budget) error {
 		for i, l := range f.layers {
 			if err := f.tree.apply(ctx, uint16(i), l); err != nil {
 				return fmt.Errorf("%s: %w", l.name(), err)
+			}
+			if f.opts.Applied != nil {
+				f.opts.Applied(i + 1)
 			}
 		}
 		return nil
