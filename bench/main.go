@@ -63,6 +63,7 @@ func (b *bench) run(ctx context.Context, docs string) (err error) {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(b.out, head)
 	b.begin()
 	// Programs come first, while this one is small.
 	for _, part := range []func(context.Context) error{

@@ -188,7 +188,7 @@ func TestHostileImage(t *testing.T) {
 	r := scanHostile(t, "docker-archive:"+dockerArchive(t, names, blobs))
 	named := func(place, layer, what string) string { return place + ": layer " + layerDigest(layer) + ": " + what }
 	expectWarnings(t, r,
-		"var/lib/dpkg/status: not read: 953 MiB, more than 32", named(".", "gzip bomb", "at offset 512: var/lib/rpm/Packages: more than is read of an image: inflates to more than 250 times its size"),
+		named("var/lib/dpkg/status", "status", "os/dpkg: not read: 953 MiB, more than 32"), named(".", "gzip bomb", "at offset 512: var/lib/rpm/Packages: more than is read of an image: inflates to more than 250 times its size"),
 		named(".", "huge", "at offset 1536: huge: unexpected EOF"), named("sparse", "sparse", "a sparse file"), named(".", "cut off", "at offset"), named("loop/a", "links", "its directory"),
 	)
 	if r.SBOM.Components != 2 {

@@ -96,6 +96,7 @@ func runScan(cmd *cobra.Command, target report.Target, options report.TargetOpti
 	}
 	progress.Phase("collecting")
 	options.Progress = progress.Collect
+	options.Collected = func() { progress.Phase("matching") }
 	result, err := report.Scan(cmd.Context(), target, options, revision, known)
 	progress.Done()
 	if err := cmp.Or(err, cmd.Context().Err()); err != nil {

@@ -89,10 +89,11 @@ func TestCloneWithoutAToken(t *testing.T) {
 	clone := original.cloned()
 	clone.cloud = instance("i-2", nil)
 	stop()
-	h.network.set(func(n *network) { n.count = "/wire/v1/commands/claim" })
 	clone.run("")
 	eventually(t, "the clone is refused", func() (refused bool) {
-		h.network.set(func(n *network) { refused = n.conflicts > 0 })
+		// Counting begins anew until then: what the original was about to ask may
+		// still be on its way.
+		h.network.set(func(n *network) { refused, n.count, n.counted = n.conflicts > 0, "/wire/v1/commands/claim", 0 })
 		return refused
 	})
 	var claims int

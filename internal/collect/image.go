@@ -178,16 +178,17 @@ func (w *imageWalker) directory(ctx context.Context, d *imagefs.Node, dir string
 
 // open sends the job for a planned file.
 func (w *imageWalker) open(ctx context.Context, p planned) error {
+	j := job{path: p.path, layer: w.layer(p.node), history: p.history, state: p.state}
 	f, err := w.fsys.OpenNode(p.node)
 	if err != nil {
-		w.failed(p.path, err)
+		w.warn(p.path, j.where()+err.Error())
 		return ctx.Err()
 	}
-	j, ok := w.job(f, p.path, p.wanted, p.sniff)
+	j.file = f
+	j, ok := w.job(j, p.wanted, p.sniff)
 	if !ok {
 		return ctx.Err()
 	}
-	j.layer, j.history, j.state = w.layer(p.node), p.history, p.state
 	return w.send(ctx, j)
 }
 

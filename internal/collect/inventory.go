@@ -31,8 +31,8 @@ type inventory struct {
 	distribution map[string]bool
 }
 
-// What a tree that somebody else wrote can cost. Packages of the distribution are
-// beyond the limit: nothing in a home directory can keep them from being seen.
+// What a tree that somebody else wrote can cost. Packages of the distribution have
+// twice as much room more: nothing in a home directory can keep them from being seen.
 const (
 	maxWarnings   = 1_000
 	maxMessage    = 500 // bytes
@@ -87,7 +87,11 @@ func (in *inventory) add(j job, found []finding) {
 func (in *inventory) keep(c sbom.Component) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if len(in.components) >= maxComponents && c.Ecosystem != in.release.ecosystem() {
+	limit := maxComponents
+	if c.Ecosystem == in.release.ecosystem() {
+		limit *= 3
+	}
+	if len(in.components) >= limit {
 		in.lost++
 		return
 	}

@@ -39,12 +39,18 @@ func newOwnedFiles() *ownedFiles {
 	return &ownedFiles{seed: maphash.MakeSeed(), set: map[uint64]struct{}{}}
 }
 
+// maxOwned is how many files the distribution's packages may have together, of
+// which real systems have a few hundred thousand. It bounds the memory.
+const maxOwned = 2_000_000
+
 // add takes an absolute path or one below the root.
 func (o *ownedFiles) add(file string) {
 	sum := maphash.String(o.seed, canonical(file))
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.set[sum] = struct{}{}
+	if len(o.set) < maxOwned {
+		o.set[sum] = struct{}{}
+	}
 }
 
 func (o *ownedFiles) has(file string) bool {
@@ -130,7 +136,7 @@ func (in *inventory) dropOwned(ctx context.Context) {
 // readOwned reads the file lists of dpkg and apk. Those of rpm are in its
 // database, which is read when it is at hand.
 func (in *inventory) readOwned(ctx context.Context) {
-	for _, database := range []string{"lib/apk/db/installed", "usr/lib/apk/db/installed"} {
+	for _, database := range []string{"lib/apk/db/installed", "usr/lib/apk/db/installed", "var/lib/apk/db/installed"} {
 		in.readList(database, in.owned.addAPK)
 	}
 	if len(in.distribution) == 0 {
@@ -152,7 +158,7 @@ func (in *inventory) readOwned(ctx context.Context) {
 func (in *inventory) readList(file string, add func(io.Reader) error) {
 	f, err := in.tree.Open(file)
 	if err == nil {
-		err = errors.Join(add(f), f.Close())
+		err = errors.Join(add(io.LimitReader(f, everything)), f.Close())
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		in.warn(file, "which files are the distribution's: "+err.Error())

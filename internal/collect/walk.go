@@ -155,7 +155,7 @@ func (w *walker) file(ctx context.Context, d *os.Root, api *fileAPI) error {
 		w.failed(api.Path(), err)
 		return nil
 	}
-	j, ok := w.job(f, api.Path(), wanted, sniff)
+	j, ok := w.job(job{path: api.Path(), file: f}, wanted, sniff)
 	if !ok {
 		f.Close()
 		return nil
@@ -189,20 +189,20 @@ func (x *sourceIndex) wanted(api *fileAPI) (wanted []*source, sniff bool) {
 	return wanted, false
 }
 
-// job makes the job for an open file, unless it turns out to be of no interest.
-func (w *walker) job(f file, file string, wanted []*source, sniff bool) (job, bool) {
-	if sniff && !beginsExecutable(f) {
+// job completes the job for an open file, unless it turns out to be of no interest.
+func (w *walker) job(j job, wanted []*source, sniff bool) (job, bool) {
+	if sniff && !beginsExecutable(j.file) {
 		return job{}, false
 	}
-	info, err := f.Stat()
+	info, err := j.file.Stat()
 	if err != nil {
-		w.failed(file, err)
+		w.failed(j.path, err)
 		return job{}, false
 	}
-	j := job{path: file, file: f, info: info}
+	j.info = info
 	for _, s := range wanted {
 		if info.Size() > s.limit {
-			w.warn(file, fmt.Sprintf("%s: not read: %d MiB, more than %d", s.extractor.Name(), info.Size()/mib, s.limit/mib))
+			w.warn(j.path, j.where()+fmt.Sprintf("%s: not read: %d MiB, more than %d", s.extractor.Name(), info.Size()/mib, s.limit/mib))
 			continue
 		}
 		j.sources = append(j.sources, s)

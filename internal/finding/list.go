@@ -76,8 +76,12 @@ func (s *Service) worstOf(ctx context.Context, args *arguments, q Query, scope f
 	from, where := `finding AS f`, `f.results > 0`
 	// A finding that several documents hold is shown once, with the locations of
 	// one of them; the first result, so that a page has few documents.
+	visible := ""
+	if scope.Column != fleet.All && q.Scan == "" && q.Node == "" {
+		visible = ` AND h.node_id IN (SELECT value->>0 FROM json_each(` + args.add(scope.Column) + `))`
+	}
 	digest = `COALESCE((SELECT b.digest FROM result_finding AS r JOIN node_result AS h ON h.result_id = r.result_id
-		JOIN node AS n ON n.id = h.node_id JOIN sbom AS b ON b.id = n.sbom_id WHERE r.finding_id = f.id ORDER BY r.result_id LIMIT 1), '')`
+		JOIN node AS n ON n.id = h.node_id JOIN sbom AS b ON b.id = n.sbom_id WHERE r.finding_id = f.id` + visible + ` ORDER BY r.result_id LIMIT 1), '')`
 	switch {
 	case q.Scan != "":
 		scan := args.add(q.Scan)
@@ -90,9 +94,8 @@ func (s *Service) worstOf(ctx context.Context, args *arguments, q Query, scope f
 		where = `r.result_id = (SELECT result_id FROM node_result WHERE node_id = ` + node + `)`
 		digest = `COALESCE((SELECT b.digest FROM node AS n JOIN sbom AS b ON b.id = n.sbom_id WHERE n.id = ` + node + `), '')`
 	}
-	if scope.Column != fleet.All && q.Scan == "" && q.Node == "" {
-		where += ` AND EXISTS (SELECT 1 FROM result_finding AS r JOIN node_result AS h ON h.result_id = r.result_id
-			WHERE r.finding_id = f.id AND h.node_id IN (SELECT value->>0 FROM json_each(` + args.add(scope.Column) + `)))`
+	if visible != "" {
+		where += ` AND EXISTS (SELECT 1 FROM result_finding AS r JOIN node_result AS h ON h.result_id = r.result_id WHERE r.finding_id = f.id` + visible + `)`
 	}
 	rank := args.add(after.Rank)
 	column := `f.rank`

@@ -39,7 +39,12 @@ func checkChildren(in wire.ChildrenRequest) error {
 			return problem.Invalid("runtimes", "a name has at most %d bytes, and an error %d", maxFact, maxError)
 		}
 	}
-	for _, c := range in.Children {
+	for i, c := range in.Children {
+		c.Name, c.Image.Reference, c.Image.Digest, c.Labels = clean(c.Name), clean(c.Image.Reference), clean(c.Image.Digest), cleanLabels(c.Labels)
+		in.Children[i] = c
+		if clean(c.Key) != c.Key || clean(c.Runtime) != c.Runtime {
+			return problem.Invalid("children", "a key or the name of a runtime is no text")
+		}
 		said := append([]string{c.Runtime, c.Key, c.Name, c.Image.Reference, c.Image.Digest}, slices.Collect(maps.Keys(c.Labels))...)
 		said = append(said, slices.Collect(maps.Values(c.Labels))...)
 		switch {

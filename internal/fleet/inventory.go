@@ -93,8 +93,8 @@ func (s *Service) keepInventory(ctx context.Context, tx *db.Tx, doc *sbom.Docume
 	return id, s.keepComponents(ctx, tx, id, doc)
 }
 
-// Installed notes that this is what the node has now. Of a container or an image
-// it is also what tells the distribution.
+// Installed notes that this is what the node has now. Of what has no agent
+// of its own it is also what tells the distribution.
 func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM) error {
 	row := tx.QueryRowContext(ctx, `SELECT COALESCE(inventory_id, 0) FROM node WHERE id = $1`, node)
 	before, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
@@ -107,7 +107,7 @@ func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM)
 		}
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE node SET sbom_id = b.id, inventory_id = b.inventory_id,
-			distribution = CASE WHEN node.host_id IS NULL THEN node.distribution ELSE b.distribution END
+			distribution = CASE WHEN node.host_id IS NULL AND node.uploaded = 0 THEN node.distribution ELSE b.distribution END
 		FROM sbom AS b WHERE node.id = $1 AND b.id = $2`, node, b.ID)
 	if err != nil {
 		return fmt.Errorf("note what is installed on node %s: %w", node, err)

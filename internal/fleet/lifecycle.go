@@ -85,8 +85,9 @@ func (s *Service) sweep(ctx context.Context) error {
 	return nil
 }
 
-// lost holds for nodes that are to be retired.
-const lost = `retired_at IS NULL AND silent_at <= $1`
+// lost holds for nodes that are to be retired: hosts whose silence was noticed long
+// ago, and containers and images that are long gone.
+const lost = `retired_at IS NULL AND (silent_at <= $1 OR (host_id IS NOT NULL AND present = 0 AND last_seen <= $1))`
 
 func (s *Service) lostSince() int64 { return s.now().Add(-s.lifecycle.Retention).UnixMicro() }
 

@@ -101,7 +101,7 @@ func (s *Service) choose(q Query, scope Scope, after string) (*choice, error) {
 	}
 	if !q.ScannedBefore.IsZero() {
 		c.join(`(SELECT id AS node_id FROM node WHERE inventory_id IS NULL
-			UNION ALL SELECT node_id FROM node_scan WHERE completed_at < `+c.add(q.ScannedBefore.UnixMicro())+`)`, "late")
+			UNION SELECT node_id FROM node_scan WHERE completed_at < `+c.add(q.ScannedBefore.UnixMicro())+`)`, "late")
 	}
 	for i, label := range q.Labels {
 		key, value, err := splitLabel(label)

@@ -18,6 +18,9 @@ func Scan(ctx context.Context, t Target, opts TargetOptions, revision *feed.Revi
 	if err != nil {
 		return nil, err
 	}
+	if opts.Collected != nil {
+		opts.Collected()
+	}
 	return Match(t.Name, collected.Document, collected.Warnings, revision, known, time.Now())
 }
 

@@ -34,6 +34,8 @@ type TargetOptions struct {
 	collect.Options
 	// Platform of an image that was built for several: "linux/arm64".
 	Platform string
+	// Collected, if set, is called between collecting and matching.
+	Collected func()
 }
 
 // kinds are all kinds of target. This is the place where another one goes.

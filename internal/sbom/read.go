@@ -11,6 +11,10 @@ import (
 // MaxDocument is the size in bytes of the largest document that is read.
 const MaxDocument = 256 << 20
 
+// maxObjects is how many objects or elements a document may have; a component has
+// about ten.
+const maxObjects = 1_000_000
+
 // ReadDocument is an SBOM that somebody wrote, as a document.
 type ReadDocument struct {
 	// Format is what it was: "CycloneDX", "SPDX" or "Syft".
@@ -34,6 +38,10 @@ const maxWarnings = 10_000
 func Read(data []byte) (*ReadDocument, error) {
 	if len(data) > MaxDocument {
 		return nil, fmt.Errorf("the SBOM is larger than %d MiB", MaxDocument>>20)
+	}
+	// Decoded, an object takes some three hundred bytes, be it empty.
+	if n := max(bytes.Count(data, []byte("{")), bytes.Count(data, []byte("</"))+bytes.Count(data, []byte("/>"))); n > maxObjects {
+		return nil, fmt.Errorf("the SBOM has %d objects, more than the %d that are read", n, maxObjects)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	r := &reader{}

@@ -21,8 +21,8 @@ import (
 // Claim leases a node's next command to its agent; none if there is nothing to
 // do. A command that has been begun too often fails, and its scan with it.
 func (s *Service) Claim(ctx context.Context, node string) (out wire.ClaimResponse, err error) {
-	out.Commands = []wire.Command{}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		out = wire.ClaimResponse{Commands: []wire.Command{}} // also of a transaction that runs again
 		claims, err := commands.Claim(ctx, tx, s.now(), 1, "node_id = $6", node)
 		if err != nil {
 			return err

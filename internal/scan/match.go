@@ -153,11 +153,12 @@ func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b 
 		return err
 	}
 	after := finding.State{Inventory: o.document.Inventory.ID, Result: o.result}
-	opened, resolved, err := s.findings.Apply(ctx, tx, b.node, claim.ID, b.state, after, keysOf(o.gaps.unseen))
-	if err != nil {
+	// First what the node is, which selectors of decisions ask for.
+	if err := s.fleet.Installed(ctx, tx, b.node, o.document); err != nil {
 		return err
 	}
-	if err := s.fleet.Installed(ctx, tx, b.node, o.document); err != nil {
+	opened, resolved, err := s.findings.Apply(ctx, tx, b.node, claim.ID, b.state, after, keysOf(o.gaps.unseen))
+	if err != nil {
 		return err
 	}
 	unseen, err := db.ToJSON(o.gaps.unseen)

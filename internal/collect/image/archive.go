@@ -53,7 +53,9 @@ func (i *Image) inflated(ctx context.Context, stored *io.SectionReader, limit in
 		return nil, err
 	}
 	defer r.Close()
-	return i.spool(ctx, r, limit)
+	// A few bytes must not fill the disk.
+	most := max(imagefs.DefaultLimits.Free, imagefs.DefaultLimits.Ratio*stored.Size())
+	return i.spool(ctx, r, min(limit, most))
 }
 
 // spool copies r to a temporary file without a name.

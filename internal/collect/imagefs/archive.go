@@ -142,9 +142,9 @@ func Names(file *io.SectionReader, yield func(name string) bool) error {
 			return err
 		}
 		defer inflated.Close()
-		a.in = newStream(inflated)
+		a.in = newStream(io.LimitReader(inflated, max(DefaultLimits.Free, DefaultLimits.Ratio*file.Size())))
 	}
-	for {
+	for range DefaultLimits.Entries {
 		h, err := a.next()
 		if err == io.EOF {
 			return nil
@@ -159,4 +159,5 @@ func Names(file *io.SectionReader, yield func(name string) bool) error {
 			return &FormatError{a.in.at(), err}
 		}
 	}
+	return fmt.Errorf("%w: entries, the limit is %d", ErrLimit, DefaultLimits.Entries)
 }

@@ -96,7 +96,7 @@ func (f *FS) Fetch(ctx context.Context, files []*Node) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if errors.Is(err, errFetch) {
+		if err != nil && l.opts.Verify || errors.Is(err, errFetch) {
 			return fmt.Errorf("%s: %w", l.name(), err)
 		}
 		if err != nil {

@@ -235,7 +235,8 @@ func (l *layer) keep(in *stream, n int64) (place, error) {
 // fetch keeps what is at the given offsets of the inflated archive, which are
 // sorted, with their sizes; it inflates the layer once more.
 func (l *layer) fetch(ctx context.Context, wanted []*Node) error {
-	return l.inflate(ctx, false, func(in *stream) error {
+	// Whoever sends a layer twice might send another one.
+	return l.inflate(ctx, l.opts.Verify, func(in *stream) error {
 		for len(wanted) > 0 {
 			at := wanted[0].place.archiveOffset()
 			if err := in.skip(at - in.at()); err != nil {

@@ -47,9 +47,13 @@ func headers(ctx context.Context, db *sql.DB, yield func([]byte)) error {
 	}
 	defer conn.Close()
 	// The table may be a view, or compute its column: no value, however it comes
-	// about, may be larger than a header.
-	if _, err := sqlite.Limit(conn, sqlite3.SQLITE_LIMIT_LENGTH, maxHeader); err != nil {
-		return fmt.Errorf("sqlite: %w", err)
+	// about, may be larger than a header, nor many be needed at once for one.
+	for limit, value := range map[int]int{
+		sqlite3.SQLITE_LIMIT_LENGTH: maxHeader, sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 3, sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 8,
+	} {
+		if _, err := sqlite.Limit(conn, limit, value); err != nil {
+			return fmt.Errorf("sqlite: %w", err)
+		}
 	}
 	rows, err := conn.QueryContext(ctx, "SELECT blob FROM Packages")
 	if err != nil {
