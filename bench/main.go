@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"patrol/bench/document"
 	"patrol/bench/osvscanner"
@@ -35,6 +36,7 @@ type bench struct {
 }
 
 func main() {
+	debug.SetGCPercent(20) // see measureProcess
 	b := &bench{out: os.Stdout}
 	flag.StringVar(&b.shared, "shared", os.Getenv("PATROL_SHARED"), "directory with feeds/ and fixtures/")
 	flag.StringVar(&b.program, "patrol", "bin/patrol", "the binary to measure")

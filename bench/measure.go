@@ -21,7 +21,7 @@ type usage struct {
 	peak int64 // bytes resident; zero within this process
 }
 
-// repeat returns the median of the times, and the largest of the peaks.
+// repeat returns the median of the times, and that of the peaks.
 func repeat(once func(i int) (usage, error)) (usage, error) {
 	used, err := inTurn(once)
 	if err != nil {
@@ -48,10 +48,9 @@ func inTurn(contestants ...func(i int) (usage, error)) ([]usage, error) {
 	medians := make([]usage, len(all))
 	for c, runs := range all {
 		slices.SortFunc(runs, func(a, b usage) int { return cmp.Compare(a.wall, b.wall) })
-		medians[c].wall = runs[len(runs)/2].wall
-		for _, u := range runs {
-			medians[c].peak = max(medians[c].peak, u.peak)
-		}
+		medians[c].wall = runs[rounds/2].wall
+		slices.SortFunc(runs, func(a, b usage) int { return cmp.Compare(a.peak, b.peak) })
+		medians[c].peak = runs[rounds/2].peak
 	}
 	return medians, nil
 }

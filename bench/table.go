@@ -79,7 +79,7 @@ func (b *bench) head(ctx context.Context) (string, error) {
 		}
 		programs += " and osv-scanner " + version
 	}
-	return fmt.Sprintf("%s on %s, with the feed of %s: medians of %d runs in turn, after one for warmth; memory is the most that one of them took.\n",
+	return fmt.Sprintf("%s on %s, with the feed of %s: medians of %d runs in turn, after one for warmth; memory is the most that a run had resident.\n",
 		programs, cores(runtime.NumCPU()), published.Format("2 January 2006"), rounds), nil
 }
 
