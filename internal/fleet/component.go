@@ -21,7 +21,7 @@ type InstalledComponent struct {
 	PURL      string `json:"purl"`
 	Nodes     int    `json:"nodes" doc:"How many nodes have it."`
 
-	folded string
+	key componentKey
 }
 
 // ComponentQuery says which components a list holds: "where is log4j?"
@@ -29,14 +29,17 @@ type ComponentQuery struct {
 	Name      string `query:"name" maxLength:"200" doc:"What to look for in names; upper and lower case are alike."`
 	Match     string `query:"match" enum:"contains,prefix,exact" default:"contains" doc:"Where in the name."`
 	Ecosystem string `query:"ecosystem" doc:"With its release, such as Debian:12 or Maven."`
-	Version   string `query:"version" doc:"Exactly this version."`
+	Version   string `query:"version" doc:"Exactly this version, of components whose names are asked for."`
 }
 
 // componentKey is the sort key of a page's last component.
 type componentKey struct {
-	Name      string `json:"n"` // in lower case
-	Ecosystem string `json:"e"`
-	ID        int64  `json:"i"`
+	Folded        string `json:"f"` // the name in lower case
+	Ecosystem     string `json:"e"`
+	Name          string `json:"n"`
+	Version       string `json:"v"`
+	SourceName    string `json:"s"`
+	SourceVersion string `json:"t"`
 }
 
 // Components lists components that nodes have now, by name.
@@ -45,45 +48,54 @@ func (s *Service) Components(ctx context.Context, q ComponentQuery, p rest.Pagin
 	if err := p.Decode(&key); err != nil {
 		return rest.Page[InstalledComponent]{}, err
 	}
-	args := []any{key.Name, key.Ecosystem, key.ID}
-	add := func(value any) string {
-		args = append(args, value)
-		return fmt.Sprintf("$%d", len(args))
+	if q.Version != "" && q.Name == "" {
+		return rest.Page[InstalledComponent]{}, problem.Invalid("name", "is empty: say of which component version %s is meant, or a part of its name", q.Version)
 	}
-	// An index of an expression has no type, so what is compared with it may have
-	// none either: lower(known.name) is known.name.
-	// Names are few, so a part of one is looked for among them, in order, and the
-	// components of those that have it follow. A version leads to few components at
-	// once.
-	from, name, ecosystem := `component_name AS known CROSS JOIN component AS c`, `known.name`, `known.ecosystem`
-	where := []string{`lower(c.name) = lower(known.name)`, `c.ecosystem = known.ecosystem`}
-	if q.Version != "" {
-		from, name, ecosystem = `component AS c`, `lower(c.name)`, `c.ecosystem`
-		where = []string{`c.version = ` + add(q.Version)}
-	}
-	where = append(where, `c.nodes > 0`, `(`+name+`, `+ecosystem+`, c.id) > ($1, $2, CAST($3 AS BIGINT))`, name+` >= $1`)
-	if wanted := fold(q.Name); wanted != "" {
-		switch q.Match {
-		case "exact":
-			where = append(where, name+` = `+add(wanted))
-		case "prefix":
-			where = append(where, name+` >= `+add(wanted), name+` < `+add(db.AfterPrefix(wanted)))
-		default:
-			where = append(where, name+` LIKE `+add("%"+likeEscaper.Replace(wanted)+"%")+` ESCAPE '!'`)
-		}
-	}
-	if q.Ecosystem != "" {
-		where = append(where, ecosystem+` = `+add(q.Ecosystem))
-	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT c.id, c.ecosystem, c.name, c.version, c.purl, c.nodes, `+name+` FROM `+from+`
-		WHERE `+strings.Join(where, " AND ")+` ORDER BY `+name+`, `+ecosystem+`, c.id LIMIT `+add(p.Limit+1), args...)
+	query, args := q.statement(key, p.Limit+1)
+	rows, err := s.db.Read().QueryContext(ctx, query, args...)
 	items, err := db.All(rows, err, func(scan db.Scan) (c InstalledComponent, err error) {
-		return c, scan(&c.ID, &c.Ecosystem, &c.Name, &c.Version, &c.PURL, &c.Nodes, &c.folded)
+		err = scan(&c.ID, &c.Ecosystem, &c.Name, &c.Version, &c.PURL, &c.Nodes, &c.key.Folded, &c.key.SourceName, &c.key.SourceVersion)
+		c.key.Ecosystem, c.key.Name, c.key.Version = c.Ecosystem, c.Name, c.Version
+		return c, err
 	})
 	if err != nil {
 		return rest.Page[InstalledComponent]{}, fmt.Errorf("list components: %w", err)
 	}
-	return rest.NewPage(items, p.Limit, func(c InstalledComponent) any { return componentKey{c.folded, c.Ecosystem, c.ID} })
+	return rest.NewPage(items, p.Limit, func(c InstalledComponent) any { return c.key })
+}
+
+// statement is the list after a component. Names are few, so a part of one is
+// looked for among them, in order, and the components of those that have it follow.
+func (q ComponentQuery) statement(after componentKey, limit int) (query string, args []any) {
+	args = []any{after.Folded, after.Ecosystem, after.Name, after.Version, after.SourceName, after.SourceVersion}
+	add := func(value any) string {
+		args = append(args, value)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	where := []string{
+		`c.ecosystem = known.ecosystem`, `c.name = known.name`, `c.nodes > 0`,
+		`(known.folded, known.ecosystem, known.name) >= ($1, $2, $3)`,
+		`(known.folded, known.ecosystem, known.name, c.version, c.source_name, c.source_version) > ($1, $2, $3, $4, $5, $6)`,
+	}
+	if wanted := fold(q.Name); wanted != "" {
+		switch q.Match {
+		case "exact":
+			where = append(where, `known.folded = `+add(wanted))
+		case "prefix":
+			where = append(where, `known.folded >= `+add(wanted), `known.folded < `+add(db.AfterPrefix(wanted)))
+		default:
+			where = append(where, `known.folded LIKE `+add("%"+likeEscaper.Replace(wanted)+"%")+` ESCAPE '!'`)
+		}
+	}
+	if q.Ecosystem != "" {
+		where = append(where, `known.ecosystem = `+add(q.Ecosystem))
+	}
+	if q.Version != "" {
+		where = append(where, `c.version = `+add(q.Version))
+	}
+	return `SELECT c.id, c.ecosystem, c.name, c.version, c.purl, c.nodes, known.folded, c.source_name, c.source_version
+		FROM component_name AS known CROSS JOIN component AS c WHERE ` + strings.Join(where, " AND ") + `
+		ORDER BY known.folded, known.ecosystem, known.name, c.version, c.source_name, c.source_version LIMIT ` + add(limit), args
 }
 
 // fold makes A to Z small, as both databases' lower does for names.
@@ -106,19 +118,17 @@ func (s *Service) ComponentNodes(ctx context.Context, id int64, p rest.Paging) (
 	if err := p.Decode(&after); err != nil {
 		return rest.Page[NodeName]{}, err
 	}
-	var have, all int
-	err := s.db.Read().QueryRowContext(ctx, `SELECT nodes, (SELECT count(*) FROM node) FROM component WHERE id = $1`, id).Scan(&have, &all)
+	var isCommon int
+	err := s.db.Read().QueryRowContext(ctx, `SELECT common FROM component WHERE id = $1`, id).Scan(&isCommon)
 	if errors.Is(err, sql.ErrNoRows) {
 		return rest.Page[NodeName]{}, problem.NotFound("component", fmt.Sprint(id))
 	}
 	if err != nil {
 		return rest.Page[NodeName]{}, fmt.Errorf("find component %d: %w", id, err)
 	}
-	// What many nodes have is soon found on the next nodes; what few have, through
-	// the inventories that hold it.
-	query := `SELECT n.id, n.name, n.kind FROM inventory_component AS i CROSS JOIN node AS n
+	query := `SELECT n.id, n.name, n.kind FROM component_inventory AS i CROSS JOIN node AS n
 		WHERE i.component_id = $1 AND n.inventory_id = i.inventory_id AND n.id > $2 ORDER BY n.id LIMIT $3`
-	if have*20 > all {
+	if isCommon == 1 {
 		// A single value cannot be turned into a join of all who have it.
 		query = `SELECT n.id, n.name, n.kind FROM node AS n
 			WHERE (SELECT i.component_id FROM inventory_component AS i WHERE i.inventory_id = n.inventory_id AND i.component_id = $1) = $1

@@ -81,7 +81,6 @@ func TestWhereIsLog4j(t *testing.T) {
 			{Name: "s_100%"}:                                            {"Log4J.Extras_100% 1 1"},
 			{Name: "s_1__%"}:                                            {},
 			{Name: "log5j"}:                                             {},
-			{Version: "2.17.0"}:                                         {core + " 2.17.0 1"},
 			{Name: "log4j", Version: "2.17.1-1", Ecosystem: "Maven"}:    {},
 			{Name: "log4j-core", Ecosystem: "Maven", Version: "2.17.0"}: {core + " 2.17.0 1"},
 		} {

@@ -14,31 +14,37 @@ import (
 // keepComponents writes an inventory's components, each list as one JSON
 // parameter. Machines differ little: most components are known, and their ids are
 // remembered.
-func (s *Service) keepComponents(ctx context.Context, tx *db.Tx, inventory int64, doc *sbom.Document) error {
-	components := distinct(doc.Components)
-	ids, unknown := s.components.find(components)
+func (s *Service) keepComponents(ctx context.Context, tx *db.Tx, inventory int64, c content) error {
+	known, unknown := s.components.find(c)
+	var fresh []int64
 	if len(unknown) > 0 {
-		found, inOrder, err := insertComponents(ctx, tx, unknown)
+		found, allNew, err := s.insertComponents(ctx, tx, unknown)
 		if err != nil {
 			return err
 		}
-		ids = append(ids, found...)
-		if inOrder { // else they were new to everybody, and may be on no other machine
+		if allNew { // and may be on no other machine
+			fresh = found
+		} else {
+			known = append(known, found...)
 			tx.AfterCommit(func() { s.components.add(unknown, found) })
 		}
 	}
-	kept, err := relate(ctx, tx, inventory, ids)
-	if err != nil || kept == len(ids) {
-		return err
-	}
-	// Somebody has deleted components that are remembered here.
-	s.components.clear()
-	ids, _, err = insertComponents(ctx, tx, components)
+	kept, err := relate(ctx, tx, inventory, slices.Concat(known, fresh))
 	if err != nil {
 		return err
 	}
-	_, err = relate(ctx, tx, inventory, ids)
-	return err
+	if kept < len(c.components) {
+		// Somebody has deleted components that are remembered here.
+		s.components.clear()
+		if known, _, err = s.insertComponents(ctx, tx, c.components); err != nil {
+			return err
+		}
+		fresh = nil
+		if _, err = relate(ctx, tx, inventory, known); err != nil {
+			return err
+		}
+	}
+	return s.pointBack(ctx, tx, inventory, known, fresh)
 }
 
 // distinct returns the first component of each key. They are in order.
@@ -46,19 +52,17 @@ func distinct(components []sbom.Component) []sbom.Component {
 	return slices.CompactFunc(slices.Clone(components), func(a, b sbom.Component) bool { return a.Key() == b.Key() })
 }
 
-// insertComponents writes those that are not there, and returns the ids of all; in
-// the order of the list unless all are new.
-func insertComponents(ctx context.Context, tx *db.Tx, components []sbom.Component) (ids []int64, inOrder bool, err error) {
-	list := make([][7]string, len(components))
-	for i, c := range components {
-		list[i] = [7]string{c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL, fold(c.Name)}
-	}
-	text, err := db.ToJSON(list)
-	if err != nil {
+// insertComponents writes those that are not there, and returns the ids of all: in
+// the order of the list, unless all are new.
+func (s *Service) insertComponents(ctx context.Context, tx *db.Tx, components []sbom.Component) (ids []int64, allNew bool, err error) {
+	if err := s.insertNames(ctx, tx, components); err != nil {
 		return nil, false, err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO component_name (name, ecosystem)
-		SELECT DISTINCT value->>6, value->>0 FROM json_each($1) AS j WHERE TRUE ON CONFLICT (name, ecosystem) DO NOTHING`, text)
+	list := make([][6]string, len(components))
+	for i, c := range components {
+		list[i] = [6]string{c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL}
+	}
+	text, err := db.ToJSON(list)
 	if err != nil {
 		return nil, false, err
 	}
@@ -67,7 +71,7 @@ func insertComponents(ctx context.Context, tx *db.Tx, components []sbom.Componen
 		SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each($1) AS j WHERE TRUE
 		ON CONFLICT (ecosystem, name, version, source_name, source_version) DO NOTHING RETURNING id`, text)
 	if ids, err = db.All(rows, err, readID); err != nil || len(ids) == len(components) {
-		return ids, false, err
+		return ids, true, err
 	}
 	rows, err = tx.QueryContext(ctx, `SELECT c.id FROM json_each($1) AS j JOIN component AS c
 		  ON c.ecosystem = value->>0 AND c.name = value->>1 AND c.version = value->>2 AND c.source_name = value->>3 AND c.source_version = value->>4
@@ -76,7 +80,28 @@ func insertComponents(ctx context.Context, tx *db.Tx, components []sbom.Componen
 	if err == nil && len(ids) != len(components) {
 		err = fmt.Errorf("%d of %d components were kept", len(ids), len(components))
 	}
-	return ids, true, err
+	return ids, false, err
+}
+
+// insertNames writes the names of components, most of which have come before with
+// another version.
+func (s *Service) insertNames(ctx context.Context, tx *db.Tx, components []sbom.Component) error {
+	unknown := s.components.unknownNames(components)
+	if len(unknown) == 0 {
+		return nil
+	}
+	list := make([][3]string, len(unknown))
+	for i, n := range unknown {
+		list[i] = [3]string{fold(n.name), n.ecosystem, n.name}
+	}
+	text, err := db.ToJSON(list)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO component_name (folded, ecosystem, name)
+		SELECT value->>0, value->>1, value->>2 FROM json_each($1) AS j WHERE TRUE ON CONFLICT (folded, ecosystem, name) DO NOTHING`, text)
+	tx.AfterCommit(func() { s.components.addNames(unknown) })
+	return err
 }
 
 // relate says that an inventory has the components of these ids, as far as they
@@ -97,22 +122,134 @@ func relate(ctx context.Context, tx *db.Tx, inventory int64, ids []int64) (int, 
 	return int(n), err
 }
 
+// common is how many inventories hold a component that is no longer looked for
+// through them. Half of what a new inventory costs would be pages of an index to
+// what all others hold, too; and what many nodes have is soon found on the next.
+const common = 32
+
+// pointBack notes with its rare components that an inventory holds them. Fresh ones
+// are in no other.
+func (s *Service) pointBack(ctx context.Context, tx *db.Tx, inventory int64, known, fresh []int64) error {
+	rare, crowded, err := s.rare(ctx, tx, known)
+	if err != nil {
+		return fmt.Errorf("find rare components: %w", err)
+	}
+	list, err := db.Column(append(rare, fresh...))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO component_inventory (component_id, inventory_id)
+		SELECT CAST(value->>0 AS BIGINT), CAST($2 AS BIGINT) FROM json_each($1) AS j WHERE TRUE ON CONFLICT DO NOTHING`, list, inventory)
+	if err != nil || len(crowded) == 0 {
+		return err
+	}
+	if list, err = db.Column(crowded); err != nil {
+		return err
+	}
+	const these = ` IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j)`
+	for _, statement := range []string{`UPDATE component SET common = 1 WHERE id` + these, `DELETE FROM component_inventory WHERE component_id` + these} {
+		if _, err := tx.ExecContext(ctx, statement, list); err != nil {
+			return fmt.Errorf("note which components are common: %w", err)
+		}
+	}
+	return nil
+}
+
+// rare returns those of the components that are not common, and apart from them
+// those that become so by one more inventory.
+func (s *Service) rare(ctx context.Context, tx *db.Tx, ids []int64) (rare, crowded []int64, err error) {
+	list, err := db.Column(s.components.perhapsRare(ids))
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT c.id, c.common, CASE c.common WHEN 0 THEN (SELECT count(*) FROM component_inventory WHERE component_id = c.id) ELSE 0 END
+		FROM json_each($1) AS j JOIN component AS c ON c.id = CAST(value->>0 AS BIGINT)`, list)
+	if err != nil {
+		return nil, nil, err
+	}
+	var found []int64
+	err = db.Each(rows, func(scan db.Scan) error {
+		var id, isCommon, inventories int64
+		err := scan(&id, &isCommon, &inventories)
+		switch {
+		case isCommon == 1:
+			found = append(found, id)
+		case inventories == common:
+			crowded = append(crowded, id)
+		default:
+			rare = append(rare, id)
+		}
+		return err
+	})
+	tx.AfterCommit(func() { s.components.addCommon(append(found, crowded...)) })
+	return rare, crowded, err
+}
+
 // cacheSize is how many components are remembered, at some 60 bytes each.
 const cacheSize = 200_000
 
-// cache remembers ids of components that were committed, by a digest of their keys.
+// cache remembers what was committed: ids of components, by a digest of their keys,
+// which of them are common, and names.
 type cache struct {
-	mu  sync.Mutex
-	ids map[[16]byte]int64
+	mu     sync.Mutex
+	ids    map[[16]byte]int64
+	common map[int64]struct{}
+	names  map[componentName]struct{}
+}
+
+type componentName struct{ ecosystem, name string }
+
+// unknownNames returns the distinct names that are not remembered.
+func (c *cache) unknownNames(components []sbom.Component) (unknown []componentName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var last componentName // components are in the order of their names
+	for _, component := range components {
+		name := componentName{component.Ecosystem, component.Name}
+		if _, known := c.names[name]; !known && name != last {
+			unknown = append(unknown, name)
+		}
+		last = name
+	}
+	return unknown
+}
+
+func (c *cache) addNames(names []componentName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.names == nil || len(c.names)+len(names) > cacheSize/4 {
+		c.names = make(map[componentName]struct{})
+	}
+	for _, name := range names {
+		c.names[name] = struct{}{}
+	}
+}
+
+// perhapsRare returns the ids of those that are not known to be common.
+func (c *cache) perhapsRare(ids []int64) []int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { _, ok := c.common[id]; return ok })
+}
+
+func (c *cache) addCommon(ids []int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.common == nil || len(c.common)+len(ids) > cacheSize {
+		c.common = make(map[int64]struct{})
+	}
+	for _, id := range ids {
+		c.common[id] = struct{}{}
+	}
 }
 
 // find returns the ids of the components that are remembered, and the others.
-func (c *cache) find(components []sbom.Component) (ids []int64, unknown []sbom.Component) {
+func (c *cache) find(wanted content) (ids []int64, unknown []sbom.Component) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ids = make([]int64, 0, len(components))
-	for _, component := range components {
-		if id, ok := c.ids[digestOf(component)]; ok {
+	ids = make([]int64, 0, len(wanted.components))
+	for i, component := range wanted.components {
+		if id, ok := c.ids[wanted.names[i]]; ok {
 			ids = append(ids, id)
 		} else {
 			unknown = append(unknown, component)
@@ -135,7 +272,7 @@ func (c *cache) add(components []sbom.Component, ids []int64) {
 func (c *cache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ids = nil
+	c.ids, c.common, c.names = nil, nil, nil
 }
 
 // digestOf names a component's key: of two keys with one digest nobody knows.

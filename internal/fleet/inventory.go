@@ -58,8 +58,12 @@ func (s *Service) Put(ctx context.Context, digest string, encoded []byte) error 
 	if err != nil {
 		return err
 	}
+	content, err := contentOf(doc)
+	if err != nil {
+		return err
+	}
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		inventory, err := s.keepInventory(ctx, tx, doc)
+		inventory, err := s.keepInventory(ctx, tx, content)
 		if err != nil {
 			return fmt.Errorf("keep inventory: %w", err)
 		}
@@ -72,25 +76,39 @@ func (s *Service) Put(ctx context.Context, digest string, encoded []byte) error 
 	})
 }
 
-func (s *Service) keepInventory(ctx context.Context, tx *db.Tx, doc *sbom.Document) (int64, error) {
+// content is what an inventory is made of; it is worked out before the transaction,
+// for which others wait.
+type content struct {
+	digest     string
+	size       int    // distinct keys
+	ecosystems string // JSON
+	components []sbom.Component
+	names      [][16]byte // digests of the components' keys
+}
+
+func contentOf(doc *sbom.Document) (c content, err error) {
 	keys := doc.Inventory()
-	digest := sbom.InventoryDigest(keys)
-	var id int64
-	row := tx.QueryRowContext(ctx, `SELECT id FROM inventory WHERE digest = $1`, digest)
+	c.digest, c.size, c.components = sbom.InventoryDigest(keys), len(keys), distinct(doc.Components)
+	c.names = make([][16]byte, len(c.components))
+	for i, component := range c.components {
+		c.names[i] = digestOf(component)
+	}
+	c.ecosystems, err = db.ToJSON(sbom.Ecosystems(keys))
+	return c, err
+}
+
+func (s *Service) keepInventory(ctx context.Context, tx *db.Tx, c content) (int64, error) {
+	row := tx.QueryRowContext(ctx, `SELECT id FROM inventory WHERE digest = $1`, c.digest)
 	id, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
 	if !errors.Is(err, db.ErrNotFound) {
 		return id, err
 	}
-	ecosystems, err := db.ToJSON(sbom.Ecosystems(keys))
-	if err != nil {
-		return 0, err
-	}
 	err = tx.QueryRowContext(ctx, `INSERT INTO inventory (digest, ecosystems, components) VALUES ($1, $2, $3) RETURNING id`,
-		digest, ecosystems, len(keys)).Scan(&id)
+		c.digest, c.ecosystems, c.size).Scan(&id)
 	if err != nil {
 		return 0, err
 	}
-	return id, s.keepComponents(ctx, tx, id, doc)
+	return id, s.keepComponents(ctx, tx, id, c)
 }
 
 // Installed notes that this is what the node has now. Of what has no agent

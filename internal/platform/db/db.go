@@ -4,10 +4,11 @@
 // made when the tables are (see [DB.Migrate]).
 //
 // A writing transaction is serializable on both, so a rule that reads before it
-// writes holds whoever else writes. SQLite has one writer, and others queue.
-// PostgreSQL lets them overlap and fails one of two that contradict each other;
-// [DB.Write] then runs it again. So what a transaction's function does outside of
-// the database must bear repeating; [Tx.AfterCommit] is for what must not.
+// writes holds whoever else writes. SQLite has one writer; others queue, and may be
+// committed together with one before them. PostgreSQL lets them overlap and fails
+// one of two that contradict each other. On both [DB.Write] may have to run one
+// again. So what a transaction's function does outside of the database must bear
+// repeating; [Tx.AfterCommit] is for what must not.
 //
 // Holding a transaction and asking the writer for another one deadlocks on
 // SQLite, for there is one connection: pass the [Tx] on. Never wait for a network
@@ -90,6 +91,7 @@ type DB struct {
 	url            string // PostgreSQL's
 	closing        sync.Once
 	wake           func(topic string)
+	queue          queue // for SQLite's one writer
 	counts         counts
 	broken         atomic.Pointer[error] // why nothing can be written
 }
@@ -112,8 +114,8 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 func (d *DB) Read() Querier { return d.reader }
 
 // Write runs f in one transaction: committed if f returns nil, rolled back
-// otherwise. On PostgreSQL f runs again if the transaction could not be put in
-// order with others.
+// otherwise. f runs again if the transaction could not be put in order with others,
+// or was committed with one that failed.
 //
 // While the disk is full it fails at once with [ErrReadOnly].
 func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
@@ -127,7 +129,7 @@ func (d *DB) attempt(ctx context.Context, f func(tx *Tx) error) error {
 	if d.dialect == PostgreSQL {
 		return d.writeRepeatedly(ctx, f)
 	}
-	return d.write(ctx, d.writer, f)
+	return d.writeTogether(ctx, f)
 }
 
 // beginner is a pool, or one connection of it.
@@ -150,13 +152,18 @@ func (d *DB) write(ctx context.Context, on beginner, f func(tx *Tx) error) (err 
 	if err := sqlTx.Commit(); err != nil {
 		return fmt.Errorf("commit transaction: %w", err)
 	}
-	for _, call := range tx.after {
+	tx.committed(d.wake)
+	return nil
+}
+
+// committed does what had to wait for that.
+func (t *Tx) committed(wake func(topic string)) {
+	for _, call := range t.after {
 		call()
 	}
-	for topic := range tx.topics {
-		if d.wake != nil {
-			d.wake(topic)
+	for topic := range t.topics {
+		if wake != nil {
+			wake(topic)
 		}
 	}
-	return nil
 }
