@@ -45,6 +45,10 @@ func (s *Service) Components(ctx context.Context, q ComponentQuery, p rest.Pagin
 	if err := p.Decode(&key); err != nil {
 		return rest.Page[InstalledComponent]{}, err
 	}
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return rest.Page[InstalledComponent]{}, err
+	}
 	args := []any{key.Name, key.Ecosystem, key.ID}
 	add := func(value any) string {
 		args = append(args, value)
@@ -61,7 +65,13 @@ func (s *Service) Components(ctx context.Context, q ComponentQuery, p rest.Pagin
 		from, name, ecosystem = `component AS c`, `lower(c.name)`, `c.ecosystem`
 		where = []string{`c.version = ` + add(q.Version)}
 	}
-	where = append(where, `c.nodes > 0`, `(`+name+`, `+ecosystem+`, c.id) > ($1, $2, CAST($3 AS BIGINT))`, name+` >= $1`)
+	nodes := `c.nodes`
+	if scope.Column == All {
+		where = append(where, `c.nodes > 0`)
+	} else {
+		nodes, from = `theirs.nodes`, from+` JOIN `+installedOn(add(scope.Column))+` AS theirs ON theirs.id = c.id`
+	}
+	where = append(where, `(`+name+`, `+ecosystem+`, c.id) > ($1, $2, CAST($3 AS BIGINT))`, name+` >= $1`)
 	if wanted := fold(q.Name); wanted != "" {
 		switch q.Match {
 		case "exact":
@@ -75,7 +85,7 @@ func (s *Service) Components(ctx context.Context, q ComponentQuery, p rest.Pagin
 	if q.Ecosystem != "" {
 		where = append(where, ecosystem+` = `+add(q.Ecosystem))
 	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT c.id, c.ecosystem, c.name, c.version, c.purl, c.nodes, `+name+` FROM `+from+`
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT c.id, c.ecosystem, c.name, c.version, c.purl, `+nodes+`, `+name+` FROM `+from+`
 		WHERE `+strings.Join(where, " AND ")+` ORDER BY `+name+`, `+ecosystem+`, c.id LIMIT `+add(p.Limit+1), args...)
 	items, err := db.All(rows, err, func(scan db.Scan) (c InstalledComponent, err error) {
 		return c, scan(&c.ID, &c.Ecosystem, &c.Name, &c.Version, &c.PURL, &c.Nodes, &c.folded)
@@ -84,6 +94,16 @@ func (s *Service) Components(ctx context.Context, q ComponentQuery, p rest.Pagin
 		return rest.Page[InstalledComponent]{}, fmt.Errorf("list components: %w", err)
 	}
 	return rest.NewPage(items, p.Limit, func(c InstalledComponent) any { return componentKey{c.folded, c.Ecosystem, c.ID} })
+}
+
+// installedOn counts on how many of the nodes that a parameter lists each component
+// is: the number that is kept is that of all nodes. Nodes that are alike count
+// together.
+func installedOn(parameter string) string {
+	return `(SELECT i.component_id AS id, CAST(sum(n.nodes) AS BIGINT) AS nodes
+		FROM (SELECT inventory_id, count(*) AS nodes FROM node WHERE inventory_id IS NOT NULL
+			AND id IN (SELECT value->>0 FROM json_each(` + parameter + `) AS j) GROUP BY inventory_id) AS n
+		JOIN inventory_component AS i ON i.inventory_id = n.inventory_id GROUP BY i.component_id)`
 }
 
 // fold makes A to Z small, as both databases' lower does for names.
@@ -106,8 +126,15 @@ func (s *Service) ComponentNodes(ctx context.Context, id int64, p rest.Paging) (
 	if err := p.Decode(&after); err != nil {
 		return rest.Page[NodeName]{}, err
 	}
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return rest.Page[NodeName]{}, err
+	}
+	if scope.Column != All {
+		return s.seenComponentNodes(ctx, id, scope, after, p)
+	}
 	var have, all int
-	err := s.db.Read().QueryRowContext(ctx, `SELECT nodes, (SELECT count(*) FROM node) FROM component WHERE id = $1`, id).Scan(&have, &all)
+	err = s.db.Read().QueryRowContext(ctx, `SELECT nodes, (SELECT count(*) FROM node) FROM component WHERE id = $1`, id).Scan(&have, &all)
 	if errors.Is(err, sql.ErrNoRows) {
 		return rest.Page[NodeName]{}, problem.NotFound("component", fmt.Sprint(id))
 	}
@@ -124,10 +151,28 @@ func (s *Service) ComponentNodes(ctx context.Context, id int64, p rest.Paging) (
 			WHERE (SELECT i.component_id FROM inventory_component AS i WHERE i.inventory_id = n.inventory_id AND i.component_id = $1) = $1
 			  AND n.id > $2 ORDER BY n.id LIMIT $3`
 	}
-	rows, err := s.db.Read().QueryContext(ctx, query, id, after, p.Limit+1)
+	return s.namesOf(ctx, p, query, id, after, p.Limit+1)
+}
+
+// seenComponentNodes is ComponentNodes for who sees a part. A component that none of
+// theirs has is not there for them.
+func (s *Service) seenComponentNodes(ctx context.Context, id int64, scope Scope, after string, p rest.Paging) (rest.Page[NodeName], error) {
+	page, err := s.namesOf(ctx, p, `SELECT n.id, n.name, n.kind FROM node AS n
+		WHERE n.id IN (SELECT value->>0 FROM json_each($4) AS j) AND n.id > $2
+		  AND EXISTS (SELECT 1 FROM inventory_component AS i WHERE i.inventory_id = n.inventory_id AND i.component_id = $1)
+		ORDER BY n.id LIMIT $3`, id, after, p.Limit+1, scope.Column)
+	if err == nil && len(page.Items) == 0 && p.Cursor == "" {
+		err = problem.NotFound("component", fmt.Sprint(id))
+	}
+	return page, err
+}
+
+// namesOf returns a page of the nodes that a query selects.
+func (s *Service) namesOf(ctx context.Context, p rest.Paging, query string, args ...any) (rest.Page[NodeName], error) {
+	rows, err := s.db.Read().QueryContext(ctx, query, args...)
 	items, err := db.All(rows, err, func(scan db.Scan) (n NodeName, err error) { return n, scan(&n.ID, &n.Name, &n.Kind) })
 	if err != nil {
-		return rest.Page[NodeName]{}, fmt.Errorf("list nodes of component %d: %w", id, err)
+		return rest.Page[NodeName]{}, fmt.Errorf("list nodes of component %v: %w", args[0], err)
 	}
 	return rest.NewPage(items, p.Limit, func(n NodeName) any { return n.ID })
 }
