@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
-	"net/url"
-	"path/filepath"
-	"sync"
 	"testing"
 
 	"patrol/internal/platform/db"
@@ -15,67 +11,8 @@ import (
 	"patrol/internal/platform/event"
 )
 
-// way is one to PostgreSQL's socket that can be cut.
-type way struct {
-	t    *testing.T
-	to   string
-	from net.Listener
-
-	mu    sync.Mutex
-	conns []net.Conn
-}
-
-// newWay returns a way, and the URL of the database at its beginning.
-func newWay(t *testing.T) (*way, string) {
-	t.Helper()
-	address, err := url.Parse(dbtest.PostgresURL(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const socket = ".s.PGSQL.5432"
-	query, dir := address.Query(), t.TempDir()
-	w := &way{t: t, to: filepath.Join(query.Get("host"), socket)}
-	if w.from, err = net.Listen("unix", filepath.Join(dir, socket)); err != nil {
-		t.Fatal(err)
-	}
-	go w.accept()
-	t.Cleanup(w.cut)
-	query.Set("host", dir)
-	address.RawQuery = query.Encode()
-	return w, address.String()
-}
-
-func (w *way) accept() {
-	for {
-		near, err := w.from.Accept()
-		if err != nil {
-			return
-		}
-		far, err := net.Dial("unix", w.to)
-		if err != nil {
-			_ = near.Close()
-			continue
-		}
-		w.mu.Lock()
-		w.conns = append(w.conns, near, far)
-		w.mu.Unlock()
-		go func() { _, _ = io.Copy(near, far); _ = near.Close() }()
-		go func() { _, _ = io.Copy(far, near); _ = far.Close() }()
-	}
-}
-
-// cut breaks every connection, and refuses others.
-func (w *way) cut() {
-	_ = w.from.Close()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, conn := range w.conns {
-		_ = conn.Close()
-	}
-}
-
 func TestDatabaseThatIsGone(t *testing.T) {
-	w, address := newWay(t)
+	address, cut := dbtest.CutPostgres(t)
 	d := dbtest.OpenPostgres(t, address, event.Migrations)
 	read := func() error {
 		var n int
@@ -86,7 +23,7 @@ func TestDatabaseThatIsGone(t *testing.T) {
 	}
 	// In the middle of a transaction.
 	err := d.Write(t.Context(), func(tx *db.Tx) error {
-		w.cut()
+		cut()
 		_, err := tx.ExecContext(t.Context(), `DELETE FROM event`)
 		return err
 	})
@@ -109,9 +46,9 @@ func TestDatabaseThatIsGone(t *testing.T) {
 
 // The commit's answer is lost as well.
 func TestDatabaseThatGoesBeforeTheCommit(t *testing.T) {
-	w, address := newWay(t)
+	address, cut := dbtest.CutPostgres(t)
 	d := dbtest.OpenPostgres(t, address, event.Migrations)
-	err := d.Write(t.Context(), func(*db.Tx) error { w.cut(); return nil })
+	err := d.Write(t.Context(), func(*db.Tx) error { cut(); return nil })
 	if !db.IsGone(err) {
 		t.Errorf("Write = %v", err)
 	}
