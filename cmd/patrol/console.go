@@ -74,4 +74,5 @@ func oidcFlags(f *pflag.FlagSet, o *auth.OIDC) {
 	f.StringVar(&o.Admin, "oidc-admin", "", "group whose members are administrators")
 	f.StringVar(&o.Operator, "oidc-operator", "", "group whose members are operators")
 	f.StringVar(&o.Viewer, "oidc-viewer", "", "group whose members are viewers, or * for everybody; who is in no group is refused")
+	f.StringVar(&o.Team, "oidc-team", "", "team that whoever signs in there for the first time is put into; without it they see every node")
 }

@@ -49,6 +49,17 @@ func TestPeopleOnTheCommandLine(t *testing.T) {
 		t.Fatalf("tokens = %+v", tokens)
 	}
 	patrol("tokens", "revoke", tokens[0].ID)
+	if err := c.Do(t.Context(), http.MethodPost, "teams", auth.NewTeam{Name: "web", Selector: "true"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	patrol("tokens", "create", "--kind", "ci", "--team", "web")
+	if table := patrol("tokens", "list"); !strings.Contains(table, "web") {
+		t.Errorf("the list does not show the token's team:\n%s", table)
+	}
+	if _, errs, code := run(t, "tokens", "create", "--team", "nobody", "--console", c.Console.String(), "--token", c.Token); code != 1 || !strings.Contains(errs, "no team") {
+		t.Errorf("a token of no team: exit %d, %s", code, errs)
+	}
+	patrol("tokens", "revoke", decode[[]auth.Token](t, patrol("tokens", "list", "--output", "json"))[0].ID)
 	if left := decode[[]auth.Token](t, patrol("tokens", "list", "--output", "json")); len(left) != 0 {
 		t.Errorf("tokens = %+v", left)
 	}

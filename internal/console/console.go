@@ -131,6 +131,10 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 		Intelligence: o.Intelligence, Signals: signals, Shared: c.shared(),
 		Reassess: func(ctx context.Context, known *feed.Intelligence) error { return c.findings.Reassess(ctx, known) },
 	}, now)
+	c.events.Guard(c.auth.Unchanged, func(ctx context.Context) (string, error) {
+		scope, err := c.fleet.Scope(ctx)
+		return scope.Column, err
+	})
 	c.scans = scan.NewService(c.db, c.fleet, c.findings, c.feed, signals, now)
 	c.fleet.SetLifecycle(fleet.Lifecycle{
 		Retention: o.NodeRetention,

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -147,9 +148,11 @@ func TestMembersOfATeam(t *testing.T) {
 		asked[method+" "+route] = true
 		return h.ask(method, path, member, body)
 	}
-	for _, list := range []string{"/api/v1/nodes", "/api/v1/scans", "/api/v1/findings", "/api/v1/occurrences"} {
+	for _, list := range []string{
+		"/api/v1/nodes", "/api/v1/scans", "/api/v1/findings", "/api/v1/occurrences", "/api/v1/vulnerabilities", "/api/v1/decisions", "/api/v1/events/log",
+	} {
 		got := ask("GET", list, list, "")
-		shown := list == "/api/v1/nodes" || list == "/api/v1/scans"
+		shown := list == "/api/v1/nodes" || list == "/api/v1/scans" || list == "/api/v1/events/log"
 		if got.StatusCode != http.StatusOK || strings.Contains(got.body, outside) || strings.Contains(got.body, inside) != shown {
 			t.Errorf("%s answers %d: %s", list, got.StatusCode, got.body)
 		}
@@ -178,6 +181,46 @@ func TestMembersOfATeam(t *testing.T) {
 	wantProblem(t, h.ask("GET", "/api/v1/sboms/"+digest, stranger, ""), http.StatusNotFound)
 	into[struct{}](t, ask("GET", "/api/v1/feed", "/api/v1/feed", ""))
 	wantProblem(t, h.ask("GET", "/api/v1/schedules", member, ""), http.StatusForbidden)
+	components := into[rest.Page[struct {
+		ID    int64
+		Nodes int
+	}]](t, ask("GET", "/api/v1/components", "/api/v1/components", "")).Items
+	if len(components) != 1 || components[0].Nodes != 1 {
+		t.Errorf("components are %+v", components)
+	}
+	path := fmt.Sprintf("/api/v1/components/%d/nodes", components[0].ID)
+	if got := ask("GET", "/api/v1/components/{id}/nodes", path, ""); !strings.Contains(got.body, inside) {
+		t.Errorf("%s answers %s", path, got.body)
+	}
+	wantProblem(t, h.ask("GET", path, stranger, ""), http.StatusNotFound)
+	if got := h.ask("GET", "/api/v1/components", stranger, ""); !strings.Contains(got.body, `"items":[]`) {
+		t.Errorf("components of another team: %s", got.body)
+	}
+	wantProblem(t, ask("GET", "/api/v1/vulnerabilities/{id}", "/api/v1/vulnerabilities/CVE-1999-1", ""), http.StatusNotFound)
+	const decision = `{"vulnerability":"CVE-1999-1","status":"false_positive","reason":"we looked"`
+	everywhere := into[struct{ ID string }](t, h.ask("POST", "/api/v1/decisions", admin, decision+`}`)).ID
+	foreign := into[struct{ ID string }](t, h.ask("POST", "/api/v1/decisions", admin, decision+`,"node":"`+outside+`"}`)).ID
+	if got := ask("GET", "/api/v1/decisions", "/api/v1/decisions", ""); !strings.Contains(got.body, everywhere) || strings.Contains(got.body, foreign) {
+		t.Errorf("decisions are %s", got.body)
+	}
+	into[struct{}](t, ask("GET", "/api/v1/decisions/{id}", "/api/v1/decisions/"+everywhere, ""))
+	wantProblem(t, ask("GET", "/api/v1/decisions/{id}", "/api/v1/decisions/"+foreign, ""), http.StatusNotFound)
+	events := h.ask("GET", "/api/v1/events/log", member, "").body
+	for _, unseen := range []string{outside, foreign, "schedule."} {
+		if strings.Contains(events, unseen) {
+			t.Errorf("events tell of %s: %s", unseen, events)
+		}
+	}
+	for _, seen := range []string{"node.registered", "scan.cancelled", everywhere} {
+		if !strings.Contains(events, seen) {
+			t.Errorf("events do not tell of %s: %s", seen, events)
+		}
+	}
+	token := h.teamToken(`node.name == "web-1"`)
+	if got := h.ask("GET", "/api/v1/nodes", token, ""); !strings.Contains(got.body, inside) || strings.Contains(got.body, outside) {
+		t.Errorf("nodes are, to the token of a team, %s", got.body)
+	}
+	asked["GET /api/v1/events"] = true           // see TestStreamEndsWithAccess
 	asked["PUT /api/v1/session/password"] = true // is about nobody's nodes
 	eachOperation(h, func(route string, op *huma.Operation) {
 		if rest.IsScoped(op) && !asked[route] {

@@ -2,12 +2,12 @@ package console
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 	"sync"
 
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/logs"
 )
 
 // relay carries signals between the consoles of one database, so that what one
@@ -49,15 +49,14 @@ func (r *relay) run(ctx context.Context) {
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	listening.Go(func() { r.db.Listen(ctx, r.heard) })
+	failing := logs.Lasting{What: "other consoles could not be woken; they find work by looking for it"}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.some:
 		}
-		if err := r.db.Notify(ctx, r.take()...); err != nil && ctx.Err() == nil {
-			slog.Warn("other consoles could not be woken; they find work by looking for it", "error", err)
-		}
+		failing.Note(ctx, r.db.Notify(ctx, r.take()...))
 	}
 }
 

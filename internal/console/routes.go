@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"encoding/json"
 	"io/fs"
 	"net/http"
@@ -36,9 +35,7 @@ func (c *Console) API(mux humago.Mux, secure bool) huma.API {
 	c.auth.Routes(api, secure)
 	c.audit.Routes(api)
 	c.fleet.Routes(api)
-	c.scans.Routes(api, func(ctx context.Context, selector string) ([]string, error) {
-		return c.fleet.Select(ctx, c.db.Read(), selector)
-	})
+	c.scans.Routes(api, c.fleet.SelectSeen)
 	c.findings.Routes(api)
 	c.schedules.Routes(api)
 	c.feed.Routes(api)

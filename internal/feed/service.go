@@ -14,6 +14,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/logs"
 	"patrol/internal/platform/problem"
 	"patrol/internal/platform/trace"
 )
@@ -37,8 +38,9 @@ type Service struct {
 	// who asks to wait for them.
 	wanting chan struct{}
 
-	assessing sync.Mutex
-	assessed  string // revision of the intelligence that Reassess was last called with
+	assessing  sync.Mutex
+	assessed   string // revision of the intelligence that Reassess was last called with
+	unassessed logs.Lasting
 }
 
 // Settings say where the feed comes from, and how often.
@@ -68,7 +70,10 @@ const (
 
 // NewService returns the service over an open store.
 func NewService(store *Store, d *db.DB, settings Settings, now func() time.Time) *Service {
-	return &Service{store: store, db: d, settings: settings, now: now, asked: make(map[string]time.Time), wanting: make(chan struct{}, 1)}
+	return &Service{
+		store: store, db: d, settings: settings, now: now, asked: make(map[string]time.Time), wanting: make(chan struct{}, 1),
+		unassessed: logs.Lasting{What: "vulnerabilities not assessed anew; it will be tried again"},
+	}
 }
 
 // Run updates the feed at once and then at every interval, until the context
@@ -198,7 +203,7 @@ func (s *Service) updateUnless(ctx context.Context, named []string, spared func(
 		slog.InfoContext(ctx, "feed updated", "revision", outcome.Revision, "records", outcome.Records)
 	}
 	logged := s.db.Write(ctx, func(tx *db.Tx) error {
-		return event.Append(ctx, tx, s.now(), kind, outcome.Revision, data)
+		return event.AppendTo(ctx, tx, s.now(), event.Everybody, kind, outcome.Revision, data)
 	})
 	return outcome, errors.Join(err, logged)
 }
@@ -253,7 +258,7 @@ func (s *Service) updateIntelligence(ctx context.Context, spared func(handed) bo
 	}
 	slog.InfoContext(ctx, "intelligence updated", "revision", outcome.Revision)
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		return event.Append(ctx, tx, s.now(), "feed.intelligence_updated", outcome.Revision, outcome)
+		return event.AppendTo(ctx, tx, s.now(), event.Everybody, "feed.intelligence_updated", outcome.Revision, outcome)
 	})
 }
 
@@ -271,9 +276,7 @@ func (s *Service) reassess(ctx context.Context) {
 			s.assessed = known.ID()
 		}
 	}
-	if err != nil && ctx.Err() == nil {
-		slog.ErrorContext(ctx, "vulnerabilities not assessed anew; it will be tried again", "error", err)
-	}
+	s.unassessed.Note(ctx, err)
 }
 
 // auto tells whether the inventory decides which ecosystems to take.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"patrol/internal/platform/db"
+	"patrol/internal/platform/logs"
 )
 
 // Consoles that share a database share what they have compiled: one brings the
@@ -190,10 +191,10 @@ func (s *Service) listen(ctx context.Context) {
 	if s.settings.Shared == nil {
 		return
 	}
+	failing := logs.Lasting{What: "feed not taken from another console; it will be tried again"}
 	s.settings.Signals.Loop(ctx, sharing, func(ctx context.Context) time.Duration {
-		if _, err := s.receive(ctx); err != nil && ctx.Err() == nil {
-			slog.ErrorContext(ctx, "feed not taken from another console; it will be tried again", "error", err)
-		}
+		_, err := s.receive(ctx)
+		failing.Note(ctx, err)
 		s.reassess(ctx)
 		return lookEvery
 	})

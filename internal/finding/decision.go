@@ -2,14 +2,17 @@ package finding
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"patrol/internal/fleet"
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
+	"patrol/internal/platform/logs"
 	"patrol/internal/platform/problem"
 	"patrol/internal/platform/rest"
 )
@@ -100,7 +103,7 @@ func (s *Service) Decide(ctx context.Context, r DecisionRequest, author string) 
 		if err := audit.Record(ctx, tx, now, "decision.created", audit.Subject{Kind: "decision", ID: id, Name: r.Vulnerability}, nil, r); err != nil {
 			return err
 		}
-		return event.Append(ctx, tx, now, "decision.created", id, map[string]any{
+		return event.AppendTo(ctx, tx, now, audienceOf(r), "decision.created", id, map[string]any{
 			"vulnerability": r.Vulnerability, "package": r.Package, "status": r.Status, "author": author,
 		})
 	})
@@ -203,7 +206,7 @@ func (s *Service) Revoke(ctx context.Context, id string) error {
 		if err := audit.Record(ctx, tx, s.now(), "decision.revoked", audit.Subject{Kind: "decision", ID: id, Name: d.Vulnerability}, d, nil); err != nil {
 			return err
 		}
-		return event.Append(ctx, tx, s.now(), "decision.revoked", id, map[string]any{"vulnerability": d.Vulnerability, "package": d.Package})
+		return event.AppendTo(ctx, tx, s.now(), audienceOf(d.DecisionRequest), "decision.revoked", id, map[string]any{"vulnerability": d.Vulnerability, "package": d.Package})
 	})
 }
 
@@ -211,10 +214,9 @@ func (s *Service) Revoke(ctx context.Context, id string) error {
 func (s *Service) Run(ctx context.Context) {
 	ticker := time.NewTicker(time.Minute)
 	defer ticker.Stop()
+	failing := logs.Lasting{What: "decisions could not be ended; it will be tried again"}
 	for {
-		if err := s.Expire(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("decisions could not be ended; it will be tried again", "error", err)
-		}
+		failing.Note(ctx, s.Expire(ctx))
 		select {
 		case <-ctx.Done():
 			return
@@ -252,7 +254,7 @@ func (s *Service) expire(ctx context.Context, tx *db.Tx, id string, now time.Tim
 		return err
 	}
 	slog.WarnContext(ctx, "a decision expired; what it was about counts again", "vulnerability", d.Vulnerability, "status", d.Status, "author", d.Author, "occurrences", d.Occurrences)
-	return event.Append(ctx, tx, now, "decision.expired", id, map[string]any{
+	return event.AppendTo(ctx, tx, now, audienceOf(d.DecisionRequest), "decision.expired", id, map[string]any{
 		"vulnerability": d.Vulnerability, "package": d.Package, "status": d.Status, "author": d.Author, "reason": d.Reason, "occurrences": d.Occurrences,
 	})
 }
@@ -264,8 +266,12 @@ type DecisionQuery struct {
 	State         string `query:"state" enum:"active,expired,all" default:"active"`
 }
 
-const selectDecisions = `SELECT d.id, d.vulnerability, d.package, d.status, d.justification, d.reason, d.author, d.node_id, d.selector, d.until, d.created_at, d.expired_at,
-	(SELECT count(*) FROM occurrence AS o WHERE o.decision_id = d.id AND o.state = 'decided') FROM decision AS d`
+// selectDecisions shows how many occurrences do not count because of each, of those
+// that a condition holds for.
+func selectDecisions(condition string) string {
+	return `SELECT d.id, d.vulnerability, d.package, d.status, d.justification, d.reason, d.author, d.node_id, d.selector, d.until, d.created_at, d.expired_at,
+		(SELECT count(*) FROM occurrence AS o WHERE o.decision_id = d.id AND o.state = 'decided'` + condition + `) FROM decision AS d`
+}
 
 func readDecision(scan db.Scan) (d Decision, err error) {
 	var until time.Time
@@ -283,8 +289,16 @@ func (s *Service) Decisions(ctx context.Context, q DecisionQuery, p rest.Paging)
 	if err := p.Decode(&before); err != nil {
 		return rest.Page[Decision]{}, err
 	}
+	scope, err := s.nodes.Scope(ctx)
+	if err != nil {
+		return rest.Page[Decision]{}, err
+	}
 	var args arguments
-	where := `d.id < ` + args.add(before)
+	counted, where := ``, `d.id < `+args.add(before)
+	if scope.Column != fleet.All {
+		seen := args.add(scope.Column)
+		counted, where = ` AND `+among(`o.node_id`, seen), where+` AND `+concerns(seen)
+	}
 	if q.Vulnerability != "" {
 		where += ` AND d.vulnerability = ` + args.add(q.Vulnerability)
 	}
@@ -297,7 +311,7 @@ func (s *Service) Decisions(ctx context.Context, q DecisionQuery, p rest.Paging)
 	case "expired":
 		where += ` AND d.expired_at IS NOT NULL`
 	}
-	rows, err := s.db.Read().QueryContext(ctx, selectDecisions+` WHERE `+where+` ORDER BY d.id DESC LIMIT `+args.add(p.Limit+1), args...)
+	rows, err := s.db.Read().QueryContext(ctx, selectDecisions(counted)+` WHERE `+where+` ORDER BY d.id DESC LIMIT `+args.add(p.Limit+1), args...)
 	items, err := db.All(rows, err, readDecision)
 	if err != nil {
 		return rest.Page[Decision]{}, fmt.Errorf("list decisions: %w", err)
@@ -307,11 +321,23 @@ func (s *Service) Decisions(ctx context.Context, q DecisionQuery, p rest.Paging)
 
 // Decision returns one.
 func (s *Service) Decision(ctx context.Context, id string) (Decision, error) {
-	return s.decision(ctx, s.db.Read(), id)
+	scope, err := s.nodes.Scope(ctx)
+	if err != nil {
+		return Decision{}, err
+	}
+	if scope.Column == fleet.All {
+		return s.decision(ctx, s.db.Read(), id)
+	}
+	row := s.db.Read().QueryRowContext(ctx, selectDecisions(` AND `+among(`o.node_id`, `$2`))+` WHERE d.id = $1 AND `+concerns(`$2`), id, scope.Column)
+	return decisionOf(row, id)
 }
 
 func (s *Service) decision(ctx context.Context, q db.Querier, id string) (Decision, error) {
-	d, err := db.One(q.QueryRowContext(ctx, selectDecisions+` WHERE d.id = $1`, id), readDecision)
+	return decisionOf(q.QueryRowContext(ctx, selectDecisions(``)+` WHERE d.id = $1`, id), id)
+}
+
+func decisionOf(row *sql.Row, id string) (Decision, error) {
+	d, err := db.One(row, readDecision)
 	if errors.Is(err, db.ErrNotFound) {
 		return d, problem.NotFound("decision", id)
 	}

@@ -30,36 +30,36 @@ func (s *Service) Routes(api huma.API) {
 	) (*rest.Body[rest.Page[Occurrence]], error) {
 		return rest.JSON(s.Occurrences(ctx, in.OccurrenceQuery, in.Paging))
 	})
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "list-vulnerabilities", Method: http.MethodGet, Path: "/api/v1/vulnerabilities", Summary: "List the vulnerabilities of the fleet, worst first", Tags: []string{"vulnerabilities"},
-	}, func(ctx context.Context, in *struct {
+	}), func(ctx context.Context, in *struct {
 		VulnerabilityQuery
 		rest.Paging
 	},
 	) (*rest.Body[rest.Page[Vulnerability]], error) {
 		return rest.JSON(s.Vulnerabilities(ctx, in.VulnerabilityQuery, in.Paging))
 	})
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "get-vulnerability", Method: http.MethodGet, Path: "/api/v1/vulnerabilities/{id}", Summary: "Get a vulnerability by its name, with the packages that it is in", Tags: []string{"vulnerabilities"},
-	}, func(ctx context.Context, in *rest.ID) (*rest.Body[Vulnerability], error) {
+	}), func(ctx context.Context, in *rest.ID) (*rest.Body[Vulnerability], error) {
 		return rest.JSON(s.Vulnerability(ctx, in.ID))
 	})
 	s.decisionRoutes(api)
 }
 
 func (s *Service) decisionRoutes(api huma.API) {
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "list-decisions", Method: http.MethodGet, Path: "/api/v1/decisions", Summary: "List decisions, newest first", Tags: []string{"decisions"},
-	}, func(ctx context.Context, in *struct {
+	}), func(ctx context.Context, in *struct {
 		DecisionQuery
 		rest.Paging
 	},
 	) (*rest.Body[rest.Page[Decision]], error) {
 		return rest.JSON(s.Decisions(ctx, in.DecisionQuery, in.Paging))
 	})
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "get-decision", Method: http.MethodGet, Path: "/api/v1/decisions/{id}", Summary: "Get a decision", Tags: []string{"decisions"},
-	}, func(ctx context.Context, in *rest.ID) (*rest.Body[Decision], error) {
+	}), func(ctx context.Context, in *rest.ID) (*rest.Body[Decision], error) {
 		return rest.JSON(s.Decision(ctx, in.ID))
 	})
 	rest.Handle(api, access.Operator, huma.Operation{

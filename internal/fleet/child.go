@@ -228,7 +228,7 @@ func (s *Service) tell(ctx context.Context, tx *db.Tx, host string, all []wire.C
 			return nil // it was named twice
 		}
 		told[row.id] = true
-		return event.Append(ctx, tx, now, kind, row.id, map[string]any{"name": row.name, "kind": row.key.Kind, "host": host})
+		return event.AppendTo(ctx, tx, now, event.Of(row.id), kind, row.id, map[string]any{"name": row.name, "kind": row.key.Kind, "host": host})
 	}
 	for _, c := range all {
 		key := wire.ChildKey{Kind: c.Kind, Key: c.Key}

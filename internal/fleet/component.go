@@ -51,7 +51,11 @@ func (s *Service) Components(ctx context.Context, q ComponentQuery, p rest.Pagin
 	if q.Version != "" && q.Name == "" {
 		return rest.Page[InstalledComponent]{}, problem.Invalid("name", "is empty: say of which component version %s is meant, or a part of its name", q.Version)
 	}
-	query, args := q.statement(key, p.Limit+1)
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return rest.Page[InstalledComponent]{}, err
+	}
+	query, args := q.statement(scope, key, p.Limit+1)
 	rows, err := s.db.Read().QueryContext(ctx, query, args...)
 	items, err := db.All(rows, err, func(scan db.Scan) (c InstalledComponent, err error) {
 		err = scan(&c.ID, &c.Ecosystem, &c.Name, &c.Version, &c.PURL, &c.Nodes, &c.key.Folded, &c.key.SourceName, &c.key.SourceVersion)
@@ -66,16 +70,22 @@ func (s *Service) Components(ctx context.Context, q ComponentQuery, p rest.Pagin
 
 // statement is the list after a component. Names are few, so a part of one is
 // looked for among them, in order, and the components of those that have it follow.
-func (q ComponentQuery) statement(after componentKey, limit int) (query string, args []any) {
+func (q ComponentQuery) statement(scope Scope, after componentKey, limit int) (query string, args []any) {
 	args = []any{after.Folded, after.Ecosystem, after.Name, after.Version, after.SourceName, after.SourceVersion}
 	add := func(value any) string {
 		args = append(args, value)
 		return fmt.Sprintf("$%d", len(args))
 	}
 	where := []string{
-		`c.ecosystem = known.ecosystem`, `c.name = known.name`, `c.nodes > 0`,
+		`c.ecosystem = known.ecosystem`, `c.name = known.name`,
 		`(known.folded, known.ecosystem, known.name) >= ($1, $2, $3)`,
 		`(known.folded, known.ecosystem, known.name, c.version, c.source_name, c.source_version) > ($1, $2, $3, $4, $5, $6)`,
+	}
+	from, nodes := `component_name AS known CROSS JOIN component AS c`, `c.nodes`
+	if scope.Column == All {
+		where = append(where, `c.nodes > 0`)
+	} else {
+		nodes, from = `theirs.nodes`, from+` JOIN `+installedOn(add(scope.Column))+` AS theirs ON theirs.id = c.id`
 	}
 	if wanted := fold(q.Name); wanted != "" {
 		switch q.Match {
@@ -93,9 +103,19 @@ func (q ComponentQuery) statement(after componentKey, limit int) (query string, 
 	if q.Version != "" {
 		where = append(where, `c.version = `+add(q.Version))
 	}
-	return `SELECT c.id, c.ecosystem, c.name, c.version, c.purl, c.nodes, known.folded, c.source_name, c.source_version
-		FROM component_name AS known CROSS JOIN component AS c WHERE ` + strings.Join(where, " AND ") + `
+	return `SELECT c.id, c.ecosystem, c.name, c.version, c.purl, ` + nodes + `, known.folded, c.source_name, c.source_version
+		FROM ` + from + ` WHERE ` + strings.Join(where, " AND ") + `
 		ORDER BY known.folded, known.ecosystem, known.name, c.version, c.source_name, c.source_version LIMIT ` + add(limit), args
+}
+
+// installedOn counts on how many of the nodes that a parameter lists each component
+// is: the number that is kept is that of all nodes. Nodes that are alike count
+// together.
+func installedOn(parameter string) string {
+	return `(SELECT i.component_id AS id, CAST(sum(n.nodes) AS BIGINT) AS nodes
+		FROM (SELECT inventory_id, count(*) AS nodes FROM node WHERE inventory_id IS NOT NULL
+			AND id IN (SELECT value->>0 FROM json_each(` + parameter + `) AS j) GROUP BY inventory_id) AS n
+		JOIN inventory_component AS i ON i.inventory_id = n.inventory_id GROUP BY i.component_id)`
 }
 
 // fold makes A to Z small, as both databases' lower does for names.
@@ -118,8 +138,15 @@ func (s *Service) ComponentNodes(ctx context.Context, id int64, p rest.Paging) (
 	if err := p.Decode(&after); err != nil {
 		return rest.Page[NodeName]{}, err
 	}
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return rest.Page[NodeName]{}, err
+	}
+	if scope.Column != All {
+		return s.seenComponentNodes(ctx, id, scope, after, p)
+	}
 	var isCommon int
-	err := s.db.Read().QueryRowContext(ctx, `SELECT common FROM component WHERE id = $1`, id).Scan(&isCommon)
+	err = s.db.Read().QueryRowContext(ctx, `SELECT common FROM component WHERE id = $1`, id).Scan(&isCommon)
 	if errors.Is(err, sql.ErrNoRows) {
 		return rest.Page[NodeName]{}, problem.NotFound("component", fmt.Sprint(id))
 	}
@@ -134,10 +161,28 @@ func (s *Service) ComponentNodes(ctx context.Context, id int64, p rest.Paging) (
 			WHERE (SELECT i.component_id FROM inventory_component AS i WHERE i.inventory_id = n.inventory_id AND i.component_id = $1) = $1
 			  AND n.id > $2 ORDER BY n.id LIMIT $3`
 	}
-	rows, err := s.db.Read().QueryContext(ctx, query, id, after, p.Limit+1)
+	return s.namesOf(ctx, p, query, id, after, p.Limit+1)
+}
+
+// seenComponentNodes is ComponentNodes for who sees a part. A component that none of
+// theirs has is not there for them.
+func (s *Service) seenComponentNodes(ctx context.Context, id int64, scope Scope, after string, p rest.Paging) (rest.Page[NodeName], error) {
+	page, err := s.namesOf(ctx, p, `SELECT n.id, n.name, n.kind FROM node AS n
+		WHERE n.id IN (SELECT value->>0 FROM json_each($4) AS j) AND n.id > $2
+		  AND EXISTS (SELECT 1 FROM inventory_component AS i WHERE i.inventory_id = n.inventory_id AND i.component_id = $1)
+		ORDER BY n.id LIMIT $3`, id, after, p.Limit+1, scope.Column)
+	if err == nil && len(page.Items) == 0 && p.Cursor == "" {
+		err = problem.NotFound("component", fmt.Sprint(id))
+	}
+	return page, err
+}
+
+// namesOf returns a page of the nodes that a query selects.
+func (s *Service) namesOf(ctx context.Context, p rest.Paging, query string, args ...any) (rest.Page[NodeName], error) {
+	rows, err := s.db.Read().QueryContext(ctx, query, args...)
 	items, err := db.All(rows, err, func(scan db.Scan) (n NodeName, err error) { return n, scan(&n.ID, &n.Name, &n.Kind) })
 	if err != nil {
-		return rest.Page[NodeName]{}, fmt.Errorf("list nodes of component %d: %w", id, err)
+		return rest.Page[NodeName]{}, fmt.Errorf("list nodes of component %v: %w", args[0], err)
 	}
 	return rest.NewPage(items, p.Limit, func(n NodeName) any { return n.ID })
 }

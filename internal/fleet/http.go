@@ -34,18 +34,18 @@ func (s *Service) Routes(api huma.API) {
 	}), func(ctx context.Context, in *rest.ID) (*rest.Body[Node], error) {
 		return rest.JSON(s.Get(ctx, in.ID))
 	})
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "list-components", Method: http.MethodGet, Path: "/api/v1/components", Summary: "List the components that nodes have, by name", Tags: []string{"components"},
-	}, func(ctx context.Context, in *struct {
+	}), func(ctx context.Context, in *struct {
 		ComponentQuery
 		rest.Paging
 	},
 	) (*rest.Body[rest.Page[InstalledComponent]], error) {
 		return rest.JSON(s.Components(ctx, in.ComponentQuery, in.Paging))
 	})
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "list-component-nodes", Method: http.MethodGet, Path: "/api/v1/components/{id}/nodes", Summary: "List the nodes that have a component", Tags: []string{"components"},
-	}, func(ctx context.Context, in *struct {
+	}), func(ctx context.Context, in *struct {
 		ID string `path:"id"`
 		rest.Paging
 	},

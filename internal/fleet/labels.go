@@ -94,7 +94,7 @@ func (s *Service) SetLabels(ctx context.Context, node string, change LabelChange
 		if err := audit.Record(ctx, tx, s.now(), "node.labelled", audit.Subject{Kind: "node", ID: node, Name: name}, before, hand); err != nil {
 			return err
 		}
-		return event.Append(ctx, tx, s.now(), "node.labelled", node, change)
+		return event.AppendTo(ctx, tx, s.now(), event.Of(node), "node.labelled", node, change)
 	})
 	if err != nil {
 		return Node{}, err

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
+	"patrol/internal/platform/logs"
 	"patrol/internal/platform/problem"
 )
 
@@ -39,6 +39,7 @@ const (
 // been the console, or the database, that was away.
 func (s *Service) Run(ctx context.Context) {
 	const grace = 3 * HeartbeatInterval
+	failing := logs.Lasting{What: "looking for nodes that fell silent failed; it will be tried again"}
 	for wait := grace; ; {
 		timer := time.NewTimer(wait)
 		select {
@@ -48,8 +49,9 @@ func (s *Service) Run(ctx context.Context) {
 		case <-timer.C:
 		}
 		wait = HeartbeatInterval
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("looking for nodes that fell silent failed; it will be tried again", "error", err)
+		err := s.sweep(ctx)
+		failing.Note(ctx, err)
+		if err != nil {
 			wait = grace
 		}
 	}
@@ -108,7 +110,7 @@ func (s *Service) noticeSilence(ctx context.Context) (noticed int, err error) {
 		}
 		noticed = len(nodes)
 		for _, n := range nodes {
-			if err := event.Append(ctx, tx, now, "node.inactive", n.id, map[string]any{"name": n.name, "last_seen": n.lastSeen}); err != nil {
+			if err := event.AppendTo(ctx, tx, now, event.Of(n.id), "node.inactive", n.id, map[string]any{"name": n.name, "last_seen": n.lastSeen}); err != nil {
 				return err
 			}
 		}
@@ -168,7 +170,7 @@ func (s *Service) retire(ctx context.Context, tx *db.Tx, node, because string) e
 	if err := s.retireChildren(ctx, tx, node, because); err != nil {
 		return err
 	}
-	return event.Append(ctx, tx, now, "node.retired", node, map[string]any{"because": because})
+	return event.AppendTo(ctx, tx, now, event.Of(node), "node.retired", node, map[string]any{"because": because})
 }
 
 // retireChildren retires the containers and images of a host with it.

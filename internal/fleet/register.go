@@ -96,7 +96,7 @@ type happened struct {
 
 func (s *Service) write(ctx context.Context, tx *db.Tx, node string, events []happened) error {
 	for _, e := range events {
-		if err := event.Append(ctx, tx, s.now(), e.kind, node, e.data); err != nil {
+		if err := event.AppendTo(ctx, tx, s.now(), event.Of(node), e.kind, node, e.data); err != nil {
 			return err
 		}
 	}

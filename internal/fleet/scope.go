@@ -2,12 +2,15 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"patrol/internal/platform/access"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/problem"
+	"patrol/internal/policy"
 	"patrol/internal/sbom"
 )
 
@@ -45,7 +48,7 @@ func (s *Service) Scope(ctx context.Context) (Scope, error) {
 	if ok && now.Before(known.until) {
 		return known, nil
 	}
-	ids, err := s.Select(ctx, s.db.Read(), selector)
+	ids, err := s.seenBy(ctx, selector)
 	if err != nil {
 		return Scope{}, err
 	}
@@ -65,6 +68,24 @@ func (s *Service) Scope(ctx context.Context) (Scope, error) {
 	}
 	s.scopes[selector] = found
 	return found, nil
+}
+
+// seenBy returns the ids of the nodes that the selector of a team means, those that
+// are gone included: whoever saw them sees what became of them. A selector that
+// fails tells the team nothing of the node on which it does, not even the error,
+// which can quote it.
+func (s *Service) seenBy(ctx context.Context, expression string) ([]string, error) {
+	selector, err := policy.Compile(expression)
+	if err != nil {
+		return nil, fmt.Errorf("selector of a team: %w", err)
+	}
+	ids, err := s.evaluate(ctx, s.db.Read(), selector, `TRUE`)
+	var failed *failure
+	if errors.As(err, &failed) {
+		slog.WarnContext(ctx, "the selector of a team fails on a node, and shows the team nothing", "selector", expression, "node", failed.node, "error", failed.err)
+		return nil, problem.Conflict("the selector of your team fails on some node and so shows nothing: ask an administrator to mend it")
+	}
+	return ids, err
 }
 
 // seenDocument returns a document if a node that the caller may see has it now.

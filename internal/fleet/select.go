@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,7 +20,24 @@ func (s *Service) Select(ctx context.Context, q db.Querier, expression string) (
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
-	return s.among(ctx, q, selector, "")
+	return s.among(ctx, q, selector, present)
+}
+
+// SelectSeen returns the ids of the nodes that a selector means among those that the
+// caller sees. It is not asked of others: how it fails would tell of them.
+func (s *Service) SelectSeen(ctx context.Context, expression string) ([]string, error) {
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if scope.Column == All {
+		return s.Select(ctx, s.db.Read(), expression)
+	}
+	selector, err := policy.Compile(expression)
+	if err != nil {
+		return nil, problem.Invalid("selector", "%v", err)
+	}
+	return s.among(ctx, s.db.Read(), selector, present+` AND n.id IN (SELECT value->>0 FROM json_each($1) AS j)`, scope.Column)
 }
 
 // Selects tells whether a selector means one node.
@@ -28,25 +46,44 @@ func (s *Service) Selects(ctx context.Context, q db.Querier, expression, node st
 	if err != nil {
 		return false, problem.Invalid("selector", "%v", err)
 	}
-	selected, err := s.among(ctx, q, selector, node)
+	selected, err := s.among(ctx, q, selector, present+` AND n.id = $1`, node)
 	return len(selected) > 0, err
 }
 
-// among returns the ids of the nodes that a selector means, among all or of one.
-func (s *Service) among(ctx context.Context, q db.Querier, selector *policy.Selector, only string) ([]string, error) {
-	now := s.now()
-	text, args := `SELECT n.id, n.kind, n.name, n.labels, n.distribution, n.architecture, n.first_seen, `+lastSeen+`, n.uploaded,
-		COALESCE(h.name, ''), n.image FROM node AS n LEFT JOIN node AS h ON h.id = n.host_id WHERE n.present = 1 AND n.retired_at IS NULL`, []any{}
-	if only != "" {
-		text, args = text+` AND n.id = $1`, []any{only}
+// present holds for nodes that there is something to look at.
+const present = `n.present = 1 AND n.retired_at IS NULL`
+
+// failure is that of a selector on one node.
+type failure struct {
+	node string
+	err  error
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("on node %s: %v", f.node, f.err) }
+
+// among returns the ids of the nodes that a selector means, among those that a
+// condition holds for.
+func (s *Service) among(ctx context.Context, q db.Querier, selector *policy.Selector, condition string, args ...any) ([]string, error) {
+	selected, err := s.evaluate(ctx, q, selector, condition, args...)
+	var failed *failure
+	if errors.As(err, &failed) {
+		return nil, problem.Invalid("selector", "%v", failed)
 	}
-	rows, err := q.QueryContext(ctx, text+` ORDER BY n.id`, args...)
+	return selected, err
+}
+
+// evaluate is among whose error is a failure where the selector fails on a node.
+func (s *Service) evaluate(ctx context.Context, q db.Querier, selector *policy.Selector, condition string, args ...any) ([]string, error) {
+	now := s.now()
+	rows, err := q.QueryContext(ctx, `SELECT n.id, n.kind, n.name, n.labels, n.distribution, n.architecture, n.first_seen, `+lastSeen+`, n.uploaded,
+		COALESCE(h.name, ''), n.image, n.present, n.retired_at FROM node AS n LEFT JOIN node AS h ON h.id = n.host_id WHERE `+condition+` ORDER BY n.id`, args...)
 	nodes, err := db.All(rows, err, func(scan db.Scan) (n policy.Node, err error) {
 		var image wire.Image
-		var uploaded int
+		var uploaded, present int
+		var retired time.Time
 		err = scan(&n.ID, &n.Kind, &n.Name, db.JSON{Into: &n.Labels}, db.JSON{Into: &n.Distribution}, &n.Architecture,
-			db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen}, &uploaded, &n.Host, db.JSON{Into: &image})
-		n.State, n.Image = state(true, uploaded == 1, time.Time{}, n.LastSeen, now), image.Reference
+			db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen}, &uploaded, &n.Host, db.JSON{Into: &image}, &present, db.Time{Time: &retired})
+		n.State, n.Image = state(present == 1, uploaded == 1, retired, n.LastSeen, now), image.Reference
 		return n, err
 	})
 	if err != nil {
@@ -56,7 +93,7 @@ func (s *Service) among(ctx context.Context, q db.Querier, selector *policy.Sele
 	for _, node := range nodes {
 		ok, err := selector.Selects(node)
 		if err != nil {
-			return nil, problem.Invalid("selector", "on node %s: %v", node.Name, err)
+			return nil, &failure{node.Name, err}
 		}
 		if ok {
 			selected = append(selected, node.ID)

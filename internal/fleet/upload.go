@@ -77,7 +77,7 @@ func (s *Service) Uploaded(ctx context.Context, tx *db.Tx, u Upload, digest stri
 		return "", fmt.Errorf("note the uploaded SBOM of node %s: %w", k.id, err)
 	}
 	if what != "" {
-		err = event.Append(ctx, tx, now, what, k.id, map[string]any{"name": u.Name, "kind": u.Kind})
+		err = event.AppendTo(ctx, tx, now, event.Of(k.id), what, k.id, map[string]any{"name": u.Name, "kind": u.Kind})
 	}
 	return k.id, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 )
@@ -29,8 +30,12 @@ const retention = "retention"
 
 // Settings returns what is set.
 func (s *Service) Settings(ctx context.Context) (Settings, error) {
+	return find(ctx, s.db.Read())
+}
+
+func find(ctx context.Context, q db.Querier) (Settings, error) {
 	settings := defaults
-	row := s.db.Read().QueryRowContext(ctx, `SELECT value FROM setting WHERE name = $1`, retention)
+	row := q.QueryRowContext(ctx, `SELECT value FROM setting WHERE name = $1`, retention)
 	_, err := db.One(row, func(scan db.Scan) (struct{}, error) { return struct{}{}, scan(db.JSON{Into: &settings.Retention}) })
 	if err != nil && err != db.ErrNotFound {
 		return settings, fmt.Errorf("read the settings: %w", err)
@@ -45,9 +50,16 @@ func (s *Service) Set(ctx context.Context, settings Settings) (Settings, error) 
 		return settings, err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, retention, value)
+		before, err := find(ctx, tx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, retention, value)
 		if err != nil {
 			return fmt.Errorf("write the settings: %w", err)
+		}
+		if err := audit.Record(ctx, tx, s.now(), "settings.changed", audit.Subject{Kind: "settings"}, before, settings); err != nil {
+			return err
 		}
 		return event.Append(ctx, tx, s.now(), "settings.changed", retention, settings)
 	})

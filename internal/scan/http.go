@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -12,7 +11,8 @@ import (
 	"patrol/internal/platform/rest"
 )
 
-// Selector turns a selector into the ids of the nodes that it selects.
+// Selector turns a selector into the ids of the nodes that it selects, of those that
+// the caller sees.
 type Selector func(ctx context.Context, expression string) ([]string, error)
 
 // StartRequest says which nodes to scan: by id, or by a selector.
@@ -49,11 +49,6 @@ func (s *Service) Routes(api huma.API, selected Selector) {
 			if nodes, err = selected(ctx, in.Body.Selector); err != nil {
 				return nil, err
 			}
-			scope, err := s.fleet.Scope(ctx)
-			if err != nil {
-				return nil, err
-			}
-			nodes = slices.DeleteFunc(nodes, func(node string) bool { return !scope.Has(node) })
 		}
 		scans, err := s.StartOnDemand(ctx, nodes)
 		return rest.JSON(Started{scans}, err)

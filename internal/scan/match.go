@@ -14,6 +14,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/logs"
 	"patrol/internal/platform/trace"
 )
 
@@ -23,11 +24,12 @@ const idle = 5 * time.Second
 
 // Run matches what agents collect until the context ends.
 func (s *Service) Run(ctx context.Context) {
+	failing := logs.Lasting{What: "matching failed; it will be tried again"}
 	s.signals.Loop(ctx, matchTopic, func(ctx context.Context) time.Duration {
 		worked, err := s.matchNext(ctx)
+		failing.Note(ctx, err)
 		switch {
-		case err != nil && ctx.Err() == nil:
-			slog.Error("matching failed; it will be tried again", "error", err)
+		case err != nil:
 			return time.Second
 		case worked:
 			return 0
@@ -183,7 +185,7 @@ func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b 
 	if err := finished(ctx, tx, claim.ID); err != nil {
 		return err
 	}
-	return event.Append(ctx, tx, now, "scan.completed", claim.ID, map[string]any{
+	return event.AppendTo(ctx, tx, now, event.Of(b.node), "scan.completed", claim.ID, map[string]any{
 		"node": b.node, "revision": o.feed.Revision, "opened": opened, "resolved": resolved,
 	})
 }

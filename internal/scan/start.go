@@ -139,13 +139,14 @@ func (s *Service) Cancel(ctx context.Context, id string) (Scan, error) {
 // so in the log; false if it was finished before.
 func (s *Service) end(ctx context.Context, tx *db.Tx, id, state, reason string) (bool, error) {
 	now := s.now()
-	result, err := tx.ExecContext(ctx, `UPDATE scan SET state = $2, error = $3, finished_at = $4, lease_until = NULL
-		WHERE id = $1 AND state IN ('queued', 'collecting', 'matching')`, id, state, reason, now.UnixMicro())
+	var node string
+	err := tx.QueryRowContext(ctx, `UPDATE scan SET state = $2, error = $3, finished_at = $4, lease_until = NULL
+		WHERE id = $1 AND state IN ('queued', 'collecting', 'matching') RETURNING node_id`, id, state, reason, now.UnixMicro()).Scan(&node)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("end scan %s: %w", id, err)
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return false, err
 	}
 	if err := finished(ctx, tx, id); err != nil {
 		return false, err
@@ -153,7 +154,7 @@ func (s *Service) end(ctx context.Context, tx *db.Tx, id, state, reason string) 
 	if _, err := tx.ExecContext(ctx, `UPDATE command SET state = $2, lease_until = NULL WHERE scan_id = $1 AND state = 'open'`, id, state); err != nil {
 		return false, fmt.Errorf("end commands of scan %s: %w", id, err)
 	}
-	return true, event.Append(ctx, tx, now, "scan."+state, id, map[string]string{"error": reason})
+	return true, event.AppendTo(ctx, tx, now, event.Of(node), "scan."+state, id, map[string]string{"error": reason})
 }
 
 // finished notes what a scan came to with its node, for lists to ask by.

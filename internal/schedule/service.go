@@ -5,13 +5,13 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/logs"
 	"patrol/internal/platform/problem"
 	"patrol/internal/scan"
 )
@@ -224,10 +224,11 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 
 // Run fires schedules as they fall due, until the context ends.
 func (s *Service) Run(ctx context.Context) {
+	failing := logs.Lasting{What: "schedules could not be fired; they will be tried again"}
 	s.signals.Loop(ctx, topic, func(ctx context.Context) time.Duration {
 		wait, err := s.fireDue(ctx)
-		if err != nil && ctx.Err() == nil {
-			slog.Error("schedules could not be fired; they will be tried again", "error", err)
+		failing.Note(ctx, err)
+		if err != nil {
 			return time.Second
 		}
 		return wait

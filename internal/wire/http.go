@@ -65,6 +65,10 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 		rest.WriteProblem(w, http.StatusNotFound, "there is no such thing")
 	case errors.Is(err, db.ErrReadOnly):
 		rest.WriteProblem(w, http.StatusServiceUnavailable, db.ErrReadOnly.Error())
+	case db.IsGone(err):
+		rest.WriteProblem(w, http.StatusServiceUnavailable, db.ErrGone.Error())
+	case db.IsBadText(err):
+		rest.WriteProblem(w, http.StatusUnprocessableEntity, db.ErrBadText.Error())
 	default:
 		slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		rest.WriteProblem(w, http.StatusInternalServerError, "the console could not do this; its log says why")

@@ -52,3 +52,6 @@ func From(ctx context.Context) Principal {
 	p, _ := ctx.Value(key{}).(Principal)
 	return p
 }
+
+// Changed is the signal that what somebody may do has changed.
+const Changed = "access"

@@ -100,11 +100,32 @@ func (s *Service) issue(ctx context.Context, tx *db.Tx, c credential) (Issued, e
 // Identify tells whose secret this is; false if nobody's, or one that expired or
 // whose account is disabled.
 func (s *Service) Identify(ctx context.Context, token string) (access.Principal, bool, error) {
+	p, known, err := s.find(ctx, `c.hash = $1`, hashToken(token))
+	switch p.Kind {
+	case API, CI, Enrolment:
+		s.noteUse(ctx, p.ID)
+	}
+	return p, known, err
+}
+
+// Unchanged tells whether the caller of a request is still who they were when it
+// began, with the same role and the same nodes.
+func (s *Service) Unchanged(ctx context.Context) (bool, error) {
+	was := access.From(ctx)
+	is, known, err := s.find(ctx, `c.id = $1`, was.Session)
+	return known && is == was, err
+}
+
+// find returns whose credential it is that a condition holds for. A token of several
+// teams sees what any of them does; each selector ends with its line, since it may
+// end with a comment.
+func (s *Service) find(ctx context.Context, condition, arg string) (access.Principal, bool, error) {
 	row := s.db.Read().QueryRowContext(ctx, `SELECT c.id, c.kind, c.name, COALESCE(c.node_id, ''), COALESCE(a.id, c.id), COALESCE(a.role, c.role),
-			CASE WHEN a.role = 'admin' THEN '' ELSE COALESCE(t.selector, '') END
+			CASE WHEN a.role = 'admin' THEN '' ELSE COALESCE(t.selector, (SELECT string_agg('(' || o.selector || '
+				)', ' || ' ORDER BY o.id) FROM credential_team AS m JOIN team AS o ON o.id = m.team_id WHERE m.credential_id = c.id), '') END
 		FROM credential AS c LEFT JOIN account AS a ON a.id = c.account_id LEFT JOIN team AS t ON t.id = a.team_id
-		WHERE c.hash = $1 AND c.kind <> 'invitation' AND (c.expires_at IS NULL OR c.expires_at > $2) AND COALESCE(a.disabled, 0) = 0`,
-		hashToken(token), s.now().UnixMicro())
+		WHERE `+condition+` AND c.kind <> 'invitation' AND (c.expires_at IS NULL OR c.expires_at > $2) AND COALESCE(a.disabled, 0) = 0`,
+		arg, s.now().UnixMicro())
 	p, err := db.One(row, func(scan db.Scan) (p access.Principal, err error) {
 		return p, scan(&p.Session, &p.Kind, &p.Name, &p.Node, &p.ID, &p.Role, &p.Scope)
 	})
@@ -114,11 +135,8 @@ func (s *Service) Identify(ctx context.Context, token string) (access.Principal,
 	case err != nil:
 		return access.Principal{}, false, fmt.Errorf("identify caller: %w", err)
 	}
-	switch p.Kind {
-	case Session:
+	if p.Kind == Session {
 		p.Kind = "user"
-	case API, CI, Enrolment:
-		s.noteUse(ctx, p.ID)
 	}
 	return p, true, nil
 }

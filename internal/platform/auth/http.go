@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"patrol/internal/platform/access"
+	"patrol/internal/platform/db"
 	"patrol/internal/platform/rest"
 )
 
@@ -19,7 +20,7 @@ func (s *Service) Require(next http.Handler, open func(path string) bool) http.H
 		principal, known, err := s.Identify(r.Context(), shown(r))
 		switch {
 		case err != nil:
-			rest.WriteProblem(w, http.StatusServiceUnavailable, "the console cannot reach its database; try again")
+			rest.WriteProblem(w, http.StatusServiceUnavailable, db.ErrGone.Error())
 		case known:
 			next.ServeHTTP(w, r.WithContext(access.With(r.Context(), principal)))
 		case open(r.URL.Path):

@@ -38,6 +38,9 @@ type OIDC struct {
 	// Admin, Operator and Viewer are the group of each role: "" for nobody, or
 	// Everybody. Who is in none of them is refused.
 	Admin, Operator, Viewer string
+	// Team is the name of the team that whoever comes for the first time is put
+	// into; "" for none, and so for every node.
+	Team string
 }
 
 // Check says what is missing.

@@ -52,11 +52,31 @@ func (s *Service) join(ctx context.Context, tx *db.Tx, user User, who identity) 
 	} else if n == 0 {
 		return problem.Conflict("another user is named %q already, and is not yours: an administrator has to delete that user first", user.Username)
 	}
+	if err := s.placeNew(ctx, tx, user.ID); err != nil {
+		return err
+	}
 	account, err := findAccount(ctx, tx, user.ID)
 	if err != nil {
 		return err
 	}
 	return audit.Record(asUser(ctx, user), tx, s.now(), "user.created", user.subject(), nil, account)
+}
+
+// placeNew puts a user who was not here before into the team that the settings name.
+// Without that team nobody comes in: they would see everything.
+func (s *Service) placeNew(ctx context.Context, tx *db.Tx, user string) error {
+	if s.provider == nil || s.provider.Team == "" {
+		return nil
+	}
+	row := tx.QueryRowContext(ctx, `SELECT id FROM team WHERE name = $1`, s.provider.Team)
+	team, err := db.One(row, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	if err == db.ErrNotFound {
+		return problem.Forbidden("new users are put into the team %q, which there is not: ask an administrator to create it", s.provider.Team)
+	}
+	if err != nil {
+		return fmt.Errorf("find team %q: %w", s.provider.Team, err)
+	}
+	return place(ctx, tx, user, team)
 }
 
 // follow gives the account the role that the provider says now.
@@ -68,6 +88,7 @@ func (s *Service) follow(ctx context.Context, tx *db.Tx, user User) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE account SET role = $2 WHERE id = $1`, user.ID, string(user.Role)); err != nil {
 		return fmt.Errorf("change role of user %s: %w", user.ID, err)
 	}
+	tx.Wake(access.Changed)
 	after := before
 	after.Role = user.Role
 	return audit.Record(asUser(ctx, user), tx, s.now(), "user.edited", user.subject(), before, after)

@@ -346,3 +346,35 @@ func TestOIDCSettings(t *testing.T) {
 		}
 	}
 }
+
+// Who comes for the first time is put into the team of the settings; while there is
+// none nobody comes in, since they would see everything.
+func TestTeamOfNewUsers(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		i := newIssuer(t, h.clock.Now)
+		h.UseOIDC(auth.OIDC{
+			Issuer: i.URL, ClientID: clientID, ClientSecret: clientSecret, Scopes: []string{"openid"},
+			RoleClaim: "groups", Viewer: auth.Everybody, Team: "newcomers",
+		})
+		l := h.serve(t, i)
+		claims := object{"sub": "s-1", "preferred_username": "ada"}
+		if resp, body, _ := l.signInThere(claims); resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "newcomers") {
+			t.Errorf("without the team: %d %s", resp.StatusCode, body)
+		}
+		h.firstAdmin(password)
+		team := h.team("newcomers", "false")
+		_, _, user := l.signInThere(claims)
+		account, err := h.User(t.Context(), user.ID)
+		if err != nil || account.Team.ID != team.ID || account.Role != access.Viewer {
+			t.Errorf("the user is %+v, %v", account, err)
+		}
+		// What an administrator decides later stays.
+		if _, err := h.EditUser(t.Context(), user.ID, auth.UserChange{Team: pointer("")}); err != nil {
+			t.Fatal(err)
+		}
+		l.signInThere(claims)
+		if account, err := h.User(t.Context(), user.ID); err != nil || account.Team.ID != "" {
+			t.Errorf("the user is %+v, %v", account, err)
+		}
+	})
+}

@@ -104,6 +104,7 @@ func (s *Service) SignOut(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM credential WHERE id = $1`, p.Session); err != nil {
 			return fmt.Errorf("sign out: %w", err)
 		}
+		tx.Wake(access.Changed)
 		return audit.Record(ctx, tx, s.now(), "session.ended", audit.Subject{Kind: "user", ID: p.ID, Name: p.Name}, nil, nil)
 	})
 }
@@ -114,5 +115,6 @@ func endSessions(ctx context.Context, tx *db.Tx, user, but string) error {
 	if err != nil {
 		return fmt.Errorf("end sessions of user %s: %w", user, err)
 	}
+	tx.Wake(access.Changed)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"patrol/internal/platform/access"
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/problem"
@@ -19,6 +20,7 @@ type Team struct {
 	Name      string    `json:"name"`
 	Selector  string    `json:"selector"`
 	Users     int       `json:"users" doc:"How many are in it."`
+	Tokens    int       `json:"tokens" doc:"How many are in it."`
 	CreatedAt time.Time `json:"created_at"`
 }
 
@@ -111,6 +113,7 @@ func (s *Service) EditTeam(ctx context.Context, id string, c TeamChange) (after 
 		if _, err := tx.ExecContext(ctx, `UPDATE team SET name = $2, selector = $3 WHERE id = $1`, id, n.Name, n.Selector); err != nil {
 			return fmt.Errorf("edit team %s: %w", id, err)
 		}
+		tx.Wake(access.Changed)
 		if after, err = findTeam(ctx, tx, id); err != nil || after == before {
 			return err
 		}
@@ -119,15 +122,16 @@ func (s *Service) EditTeam(ctx context.Context, id string, c TeamChange) (after 
 	return after, err
 }
 
-// DeleteTeam removes a team that nobody is in: who is would see everything.
+// DeleteTeam removes a team that no user and no token is in: they would see
+// everything.
 func (s *Service) DeleteTeam(ctx context.Context, id string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		before, err := findTeam(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if before.Users > 0 {
-			return problem.Conflict("%d users are in this team and would see everything: give them another first", before.Users)
+		if before.Users+before.Tokens > 0 {
+			return problem.Conflict("%d users and %d tokens are in this team and would see everything: give the users another and revoke the tokens first", before.Users, before.Tokens)
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM team WHERE id = $1`, id); err != nil {
 			return fmt.Errorf("delete team %s: %w", id, err)
@@ -155,10 +159,11 @@ func (s *Service) Team(ctx context.Context, id string) (Team, error) {
 	return findTeam(ctx, s.db.Read(), id)
 }
 
-const selectTeams = `SELECT id, name, selector, (SELECT count(*) FROM account WHERE team_id = team.id), created_at FROM team`
+const selectTeams = `SELECT id, name, selector, (SELECT count(*) FROM account WHERE team_id = team.id),
+	(SELECT count(*) FROM credential_team WHERE team_id = team.id), created_at FROM team`
 
 func readTeam(scan db.Scan) (t Team, err error) {
-	return t, scan(&t.ID, &t.Name, &t.Selector, &t.Users, db.Time{Time: &t.CreatedAt})
+	return t, scan(&t.ID, &t.Name, &t.Selector, &t.Users, &t.Tokens, db.Time{Time: &t.CreatedAt})
 }
 
 func findTeam(ctx context.Context, q db.Querier, id string) (Team, error) {

@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -22,6 +23,7 @@ type NewToken struct {
 	Kind      string      `json:"kind" enum:"enrolment,api,ci" doc:"enrolment: agents register with it, and it opens nothing else. api: a script. ci: a pipeline."`
 	Name      string      `json:"name" minLength:"1" maxLength:"200" doc:"What it is for."`
 	Role      access.Role `json:"role,omitempty" enum:"viewer,operator,admin" doc:"What it may do. Without one an api token is an administrator's, and a ci token reads."`
+	Teams     []string    `json:"teams,omitempty" maxItems:"20" doc:"Ids of teams: the token sees the nodes of any of these, as a viewer unless another role is given. Without one it is in the team of the user who makes it, unless it is an administrator's; if there is none it sees every node."`
 	ExpiresIn int         `json:"expires_in,omitempty" minimum:"1" maximum:"3650" doc:"Days until it ends."`
 	ExpiresAt time.Time   `json:"expires_at,omitzero" doc:"When it ends, instead of expires_in. Without either it does not."`
 }
@@ -31,6 +33,10 @@ func (n NewToken) resolve(now time.Time) (NewToken, error) {
 	switch {
 	case n.Kind == Enrolment && n.Role != "":
 		return n, problem.Invalid("role", "an enrolment token has none: agents register with it, and nothing else")
+	case n.Kind == Enrolment && len(n.Teams) > 0:
+		return n, problem.Invalid("teams", "an enrolment token has none: what registers with it belongs to the teams whose selectors mean it")
+	case n.Role == access.Admin && len(n.Teams) > 0:
+		return n, problem.Invalid("role", "an administrator sees every node: the token of a team is a viewer's or an operator's")
 	case n.ExpiresIn != 0 && !n.ExpiresAt.IsZero():
 		return n, problem.Invalid("expires_at", "say expires_in or expires_at, not both")
 	case !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(now):
@@ -39,10 +45,12 @@ func (n NewToken) resolve(now time.Time) (NewToken, error) {
 	if n.ExpiresIn != 0 {
 		n.ExpiresAt = now.AddDate(0, 0, n.ExpiresIn)
 	}
-	switch n.Kind {
-	case API:
+	switch {
+	case n.Kind == API && len(n.Teams) > 0:
+		n.Role = cmp.Or(n.Role, access.Viewer)
+	case n.Kind == API:
 		n.Role = cmp.Or(n.Role, access.Admin)
-	case CI:
+	case n.Kind == CI:
 		n.Role = cmp.Or(n.Role, access.Viewer)
 	}
 	return n, nil
@@ -54,6 +62,7 @@ type Token struct {
 	Kind      string      `json:"kind" enum:"enrolment,api,ci"`
 	Name      string      `json:"name"`
 	Role      access.Role `json:"role,omitempty" doc:"Absent for an enrolment token, which opens no route of this API."`
+	Teams     []TeamName  `json:"teams,omitempty" doc:"Whose nodes it sees; absent for all."`
 	CreatedAt time.Time   `json:"created_at"`
 	ExpiresAt time.Time   `json:"expires_at,omitzero" doc:"Absent if it does not end."`
 	// LastUsedAt is exact to useInterval.
@@ -72,7 +81,13 @@ func (s *Service) IssueToken(ctx context.Context, n NewToken) (issued Issued, er
 		if err != nil {
 			return err
 		}
-		t := Token{ID: issued.ID, Kind: n.Kind, Name: n.Name, Role: n.Role, CreatedAt: s.now(), ExpiresAt: n.ExpiresAt}
+		if err := joinTeams(ctx, tx, issued.ID, n); err != nil {
+			return err
+		}
+		t, err := findToken(ctx, tx, issued.ID)
+		if err != nil {
+			return err
+		}
 		return audit.Record(ctx, tx, s.now(), "token.created", t.subject(), nil, t)
 	})
 	return issued, err
@@ -81,14 +96,14 @@ func (s *Service) IssueToken(ctx context.Context, n NewToken) (issued Issued, er
 // RevokeToken ends an enrolment, api or ci token at once.
 func (s *Service) RevokeToken(ctx context.Context, id string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		row := tx.QueryRowContext(ctx, `DELETE FROM credential WHERE id = $1 AND kind IN ('enrolment', 'api', 'ci') RETURNING `+tokenColumns, id)
-		t, err := db.One(row, readToken)
-		if err == db.ErrNotFound {
-			return problem.NotFound("token", id)
-		}
+		t, err := findToken(ctx, tx, id)
 		if err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM credential WHERE id = $1`, id); err != nil {
+			return fmt.Errorf("revoke token %s: %w", id, err)
+		}
+		tx.Wake(access.Changed)
 		return audit.Record(ctx, tx, s.now(), "token.revoked", t.subject(), t, nil)
 	})
 }
@@ -99,19 +114,39 @@ func (s *Service) Tokens(ctx context.Context, p rest.Paging) (rest.Page[Token], 
 	if err := p.Decode(&after); err != nil {
 		return rest.Page[Token]{}, err
 	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT `+tokenColumns+` FROM credential
-		WHERE kind IN ('enrolment', 'api', 'ci') AND id > $1 ORDER BY id LIMIT $2`, after, p.Limit+1)
-	items, err := db.All(rows, err, readToken)
+	items, err := readTokens(ctx, s.db.Read(), `id > $1 ORDER BY id LIMIT $2`, after, p.Limit+1)
 	if err != nil {
 		return rest.Page[Token]{}, err
 	}
 	return rest.NewPage(items, p.Limit, func(t Token) any { return t.ID })
 }
 
-const tokenColumns = `id, kind, name, role, created_at, expires_at, last_used_at`
+// readTokens returns tokens with their teams.
+func readTokens(ctx context.Context, q db.Querier, which string, args ...any) ([]Token, error) {
+	rows, err := q.QueryContext(ctx, `SELECT id, kind, name, role, created_at, expires_at, last_used_at FROM credential
+		WHERE kind IN ('enrolment', 'api', 'ci') AND `+which, args...)
+	tokens, err := db.All(rows, err, func(scan db.Scan) (t Token, err error) {
+		return t, scan(&t.ID, &t.Kind, &t.Name, &t.Role, db.Time{Time: &t.CreatedAt}, db.Time{Time: &t.ExpiresAt}, db.Time{Time: &t.LastUsedAt})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read tokens: %w", err)
+	}
+	teams, err := teamsOf(ctx, q, tokens)
+	for i := range tokens {
+		tokens[i].Teams = teams[tokens[i].ID]
+	}
+	return tokens, err
+}
 
-func readToken(scan db.Scan) (t Token, err error) {
-	return t, scan(&t.ID, &t.Kind, &t.Name, &t.Role, db.Time{Time: &t.CreatedAt}, db.Time{Time: &t.ExpiresAt}, db.Time{Time: &t.LastUsedAt})
+func findToken(ctx context.Context, q db.Querier, id string) (Token, error) {
+	found, err := readTokens(ctx, q, `id = $1`, id)
+	if err == nil && len(found) == 0 {
+		return Token{}, problem.NotFound("token", id)
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	return found[0], nil
 }
 
 // noteUse writes down that a token was used, unless that was done lately. A

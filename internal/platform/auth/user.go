@@ -172,6 +172,7 @@ func (s *Service) EditUser(ctx context.Context, id string, c UserChange) (after 
 		if err := keepAdmin(ctx, tx); err != nil {
 			return err
 		}
+		tx.Wake(access.Changed)
 		return audit.Record(ctx, tx, s.now(), "user.edited", before.subject(), before, after)
 	})
 	return after, err
@@ -202,6 +203,7 @@ func (s *Service) DeleteUser(ctx context.Context, id string) error {
 		if err := keepAdmin(ctx, tx); err != nil {
 			return err
 		}
+		tx.Wake(access.Changed)
 		return audit.Record(ctx, tx, s.now(), "user.deleted", before.subject(), before, nil)
 	})
 }

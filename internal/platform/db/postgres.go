@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -14,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"patrol/internal/platform/logs"
 )
 
 // IsURL tells whether a name is that of a PostgreSQL database, rather than a file.
@@ -39,6 +40,7 @@ func OpenPostgres(ctx context.Context, url string) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err) // pgx hides the password
 	}
 	config.RuntimeParams["application_name"] = "patrol"
+	markConnections(config)
 	writer := stdlib.OpenDB(*config)
 	writer.SetMaxOpenConns(writers)
 	writer.SetMaxIdleConns(writers)
@@ -135,12 +137,16 @@ func (d *DB) Listen(ctx context.Context, heard func(topic string)) {
 		<-ctx.Done()
 		return
 	}
+	broken := logs.Lasting{What: "the connection that wakes this console broke; work is still found by looking for it"}
 	for first := true; ctx.Err() == nil; first = false {
-		err := d.listen(ctx, first, heard)
+		err := d.listen(ctx, first, func(topic string) {
+			broken.Note(ctx, nil)
+			heard(topic)
+		})
 		if ctx.Err() != nil {
 			return
 		}
-		slog.WarnContext(ctx, "the connection that wakes this console broke; work is still found by looking for it", "error", err)
+		broken.Note(ctx, err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):

@@ -35,10 +35,29 @@ type Event struct {
 // Topic is the signal that the log has grown.
 const Topic = "event"
 
-// Append writes an event in the transaction of the change. From here to the
-// commit no other transaction appends, or a number could be seen after a greater
-// one, and who reads on from that would miss it. So append last.
+// Append writes an event that is told to who sees all nodes, in the transaction of
+// the change. From here to the commit no other transaction appends, or a number
+// could be seen after a greater one, and who reads on from that would miss it. So
+// append last.
 func Append(ctx context.Context, tx *db.Tx, now time.Time, kind, subject string, data any) error {
+	return AppendTo(ctx, tx, now, AllNodes, kind, subject, data)
+}
+
+// Audience is whom an event is told to: an event that nobody thought of is told to
+// no member of a team.
+type Audience string
+
+// The audiences that are not those of one node.
+const (
+	AllNodes  Audience = ""  // who sees all nodes
+	Everybody Audience = "*" // who may read events at all
+)
+
+// Of is the audience of what happened to a node: who sees that.
+func Of(node string) Audience { return Audience(node) }
+
+// AppendTo writes an event for an audience, as [Append] does.
+func AppendTo(ctx context.Context, tx *db.Tx, now time.Time, to Audience, kind, subject string, data any) error {
 	text, err := db.ToJSON(data)
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", kind, err)
@@ -46,8 +65,8 @@ func Append(ctx context.Context, tx *db.Tx, now time.Time, kind, subject string,
 	if err := tx.Take(ctx, db.Events); err != nil {
 		return fmt.Errorf("append event %s: %w", kind, err)
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO event (type, subject, time, data) VALUES ($1, $2, $3, $4)`,
-		kind, subject, now.UnixMicro(), text)
+	_, err = tx.ExecContext(ctx, `INSERT INTO event (type, subject, time, data, audience) VALUES ($1, $2, $3, $4, $5)`,
+		kind, subject, now.UnixMicro(), text, string(to))
 	if err != nil {
 		return fmt.Errorf("append event %s: %w", kind, err)
 	}

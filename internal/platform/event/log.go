@@ -23,6 +23,9 @@ type Log struct {
 	now     func() time.Time
 	pace    pace
 
+	unchanged func(context.Context) (bool, error)   // see Guard
+	sees      func(context.Context) (string, error) // see Guard
+
 	streams, dropped atomic.Int64
 }
 
@@ -137,7 +140,11 @@ func (l *Log) next(ctx context.Context, seen int64, of types, limit int) ([]Even
 	if err != nil || b.newest == seen {
 		return nil, seen, err
 	}
-	events, err := read(ctx, l.db.Read(), `WHERE `+ofTypes+` AND e.id > $2 AND e.id <= $3 ORDER BY e.id LIMIT $4`, string(of), seen, b.newest, limit)
+	where, args := `WHERE `+ofTypes+` AND e.id > $2 AND e.id <= $3`, []any{string(of), seen, b.newest, limit}
+	if where, args, err = l.toCaller(ctx, where, args); err != nil {
+		return nil, seen, err
+	}
+	events, err := read(ctx, l.db.Read(), where+` ORDER BY e.id LIMIT $4`, args...)
 	if err != nil {
 		return nil, seen, err
 	}
@@ -169,7 +176,11 @@ func (l *Log) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[Cloud
 	if q.Order != "oldest" {
 		where, order = `($2 = 0 OR e.id < $2)`, `e.id DESC`
 	}
-	events, err := read(ctx, l.db.Read(), `WHERE `+ofTypes+` AND `+where+` AND e.id > $3 ORDER BY `+order+` LIMIT $4`, string(of), last, q.After, p.Limit+1)
+	where, args, err := l.toCaller(ctx, `WHERE `+ofTypes+` AND `+where+` AND e.id > $3`, []any{string(of), last, q.After, p.Limit + 1})
+	if err != nil {
+		return page, err
+	}
+	events, err := read(ctx, l.db.Read(), where+` ORDER BY `+order+` LIMIT $4`, args...)
 	if err != nil {
 		return page, err
 	}

@@ -33,13 +33,13 @@ type follow struct {
 
 // Routes adds the stream and the list.
 func (l *Log) Routes(api huma.API) {
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "follow-events", Method: http.MethodGet, Path: StreamPath, Summary: "Follow events as they happen (server-sent events)", Tags: []string{"events"},
 		Responses: map[string]*huma.Response{"200": {
 			Description: "Server-sent events. Each has a CloudEvent as its data and the sequence number as its id. An id without data says how far the log was read.",
 			Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 		}},
-	}, func(ctx context.Context, in *follow) (*huma.StreamResponse, error) {
+	}), func(ctx context.Context, in *follow) (*huma.StreamResponse, error) {
 		of, err := parseTypes(in.Type)
 		if err != nil {
 			return nil, err
@@ -53,9 +53,9 @@ func (l *Log) Routes(api huma.API) {
 			l.stream(r.Context(), w, seen, of)
 		}}, nil
 	})
-	rest.Handle(api, access.Viewer, huma.Operation{
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "list-events", Method: http.MethodGet, Path: StreamPath + "/log", Summary: "List events", Tags: []string{"events"},
-	}, func(ctx context.Context, in *struct {
+	}), func(ctx context.Context, in *struct {
 		Query
 		rest.Paging
 	},
@@ -88,11 +88,13 @@ func (l *Log) begin(ctx context.Context, in *follow) (int64, error) {
 }
 
 // stream sends what follows a number until the request ends, the reader takes
-// nothing for too long, or the log cannot be read. The reader comes back with the
+// nothing for too long or may not read it any more, or the log cannot be read. The reader comes back with the
 // last id that it saw, so ending is always safe.
 func (l *Log) stream(ctx context.Context, w http.ResponseWriter, seen int64, of types) {
 	l.streams.Add(1)
 	defer l.streams.Add(-1)
+	ctx, leave := l.whileUnchanged(ctx)
+	defer leave()
 	woken, stop := l.signals.Wait(Topic)
 	defer stop()
 	poll, heartbeat := time.NewTicker(l.pace.poll), time.NewTicker(l.pace.heartbeat)

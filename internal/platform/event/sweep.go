@@ -3,10 +3,10 @@ package event
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"patrol/internal/platform/db"
+	"patrol/internal/platform/logs"
 )
 
 const (
@@ -20,14 +20,13 @@ const (
 // until the context ends. Those of the types in keep stay: other rooms remember
 // something by them.
 func (l *Log) Sweep(ctx context.Context, retain func(context.Context) (time.Duration, error), keep ...string) {
+	failing := logs.Lasting{What: "old events could not be removed; it will be tried again"}
 	l.signals.Loop(ctx, "event/sweep", func(ctx context.Context) time.Duration {
 		age, err := retain(ctx)
 		if err == nil && age > 0 {
 			_, err = l.SweepBefore(ctx, l.now().Add(-age), keep...)
 		}
-		if err != nil && ctx.Err() == nil {
-			slog.ErrorContext(ctx, "old events could not be removed; it will be tried again", "error", err)
-		}
+		failing.Note(ctx, err)
 		return sweepEvery
 	})
 }

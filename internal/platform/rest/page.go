@@ -45,7 +45,7 @@ func (p Paging) Decode(key any) error {
 	if err == nil {
 		err = json.Unmarshal(text, key)
 	}
-	if err != nil {
+	if err != nil || checkText(key) != nil {
 		return problem.Invalid("cursor", "is none that this list gave")
 	}
 	return nil

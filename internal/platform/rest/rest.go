@@ -137,6 +137,9 @@ func Handle[I, O any](api huma.API, role access.Role, op huma.Operation, handler
 		next(ctx)
 	})
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		if err := checkText(in); err != nil {
+			return nil, statusError(err)
+		}
 		out, err := handler(ctx, in)
 		if err != nil {
 			return nil, statusError(err)
@@ -159,8 +162,17 @@ func statusError(err error) error {
 	case errors.Is(err, db.ErrNotFound):
 		return huma.Error404NotFound("there is no such thing")
 	case errors.Is(err, db.ErrReadOnly):
-		return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(db.ErrReadOnly.Error()), http.Header{"Retry-After": {RetryAfter}})
+		return later(db.ErrReadOnly)
+	case db.IsGone(err):
+		return later(db.ErrGone)
+	case db.IsBadText(err):
+		return huma.Error422UnprocessableEntity(db.ErrBadText.Error())
 	default:
 		return err
 	}
+}
+
+// later is the answer while the console cannot do it, for a reason that passes.
+func later(why error) error {
+	return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(why.Error()), http.Header{"Retry-After": {RetryAfter}})
 }
