@@ -43,6 +43,7 @@ type Querier interface {
 type Tx struct {
 	*sql.Tx
 	dialect Dialect
+	before  []func() error
 	after   []func()
 	topics  map[string]struct{}
 }
@@ -69,6 +70,11 @@ func (t *Tx) Take(ctx context.Context, turn Turn) error {
 	_, err := t.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(turn))
 	return err
 }
+
+// BeforeCommit has f called in the transaction when all else of it is done, in
+// order. It is where a lock is taken for which others wait: none is held for
+// longer than the commit takes.
+func (t *Tx) BeforeCommit(f func() error) { t.before = append(t.before, f) }
 
 // AfterCommit has f called once the transaction is committed, in order; never
 // when it is rolled back. It is where waiting readers are woken.
@@ -146,6 +152,11 @@ func (d *DB) write(ctx context.Context, on beginner, f func(tx *Tx) error) (err 
 	defer func() { _ = sqlTx.Rollback() }() // a no-op after Commit
 	if err := f(tx); err != nil {
 		return err
+	}
+	for _, call := range tx.before {
+		if err := call(); err != nil {
+			return err
+		}
 	}
 	if err := sqlTx.Commit(); err != nil {
 		return fmt.Errorf("commit transaction: %w", err)

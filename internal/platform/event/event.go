@@ -35,22 +35,25 @@ type Event struct {
 // Topic is the signal that the log has grown.
 const Topic = "event"
 
-// Append writes an event in the transaction of the change. From here to the
-// commit no other transaction appends, or a number could be seen after a greater
-// one, and who reads on from that would miss it. So append last.
+// Append writes an event in the transaction of the change, at its end. From there
+// to the commit no other transaction appends, or a number could be seen after a
+// greater one, and who reads on from that would miss it.
 func Append(ctx context.Context, tx *db.Tx, now time.Time, kind, subject string, data any) error {
 	text, err := db.ToJSON(data)
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", kind, err)
 	}
-	if err := tx.Take(ctx, db.Events); err != nil {
-		return fmt.Errorf("append event %s: %w", kind, err)
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO event (type, subject, time, data) VALUES ($1, $2, $3, $4)`,
-		kind, subject, now.UnixMicro(), text)
-	if err != nil {
-		return fmt.Errorf("append event %s: %w", kind, err)
-	}
+	tx.BeforeCommit(func() error {
+		if err := tx.Take(ctx, db.Events); err != nil {
+			return fmt.Errorf("append event %s: %w", kind, err)
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO event (type, subject, time, data) VALUES ($1, $2, $3, $4)`,
+			kind, subject, now.UnixMicro(), text)
+		if err != nil {
+			return fmt.Errorf("append event %s: %w", kind, err)
+		}
+		return nil
+	})
 	tx.Wake(Topic)
 	return nil
 }
