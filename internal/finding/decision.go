@@ -53,11 +53,22 @@ type Decision struct {
 
 // check refuses what cannot be decided, and returns the component that it is about.
 func (r DecisionRequest) check(now time.Time) (about named, err error) {
-	for field, text := range map[string]string{
-		"vulnerability": r.Vulnerability, "package": r.Package, "component": r.Component, "reason": r.Reason, "selector": r.Selector, "node": r.Node,
+	for _, said := range []struct {
+		field, text string
+		most        int
+	}{
+		{"vulnerability", r.Vulnerability, 200 * utf8.UTFMax},
+		{"package", r.Package, 500 * utf8.UTFMax},
+		{"component", r.Component, 1000 * utf8.UTFMax},
+		{"reason", r.Reason, 4000 * utf8.UTFMax},
+		{"selector", r.Selector, 4000 * utf8.UTFMax},
+		{"node", r.Node, 200},
 	} {
-		if !isText(text) {
-			return about, problem.Invalid(field, "is no text")
+		switch {
+		case !isText(said.text):
+			return about, problem.Invalid(said.field, "is no text")
+		case len(said.text) > said.most:
+			return about, problem.Invalid(said.field, "has more than %d bytes", said.most)
 		}
 	}
 	switch {

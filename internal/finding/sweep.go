@@ -10,7 +10,7 @@ import (
 
 // How much one transaction removes: others wait for it.
 const (
-	sweepOccurrences = 1000
+	sweepOccurrences = 500
 	sweepResults     = 20 // with some thousand findings in each
 	sweepFindings    = 2000
 )
