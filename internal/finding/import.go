@@ -53,7 +53,7 @@ type Assertion struct {
 	request DecisionRequest
 	named   named
 	at      time.Time
-	place   string // what it is about: the last of a place has the last word
+	place   string // the product, if there is one
 }
 
 // Import makes decisions of an OpenVEX document: each statement that a product is
@@ -155,7 +155,7 @@ func (doc *vexDocument) assertions(scope VEXScope) ([]*Assertion, error) {
 			if part != nil {
 				a.Product += " " + part.String()
 			}
-			a.place = a.Vulnerability + " " + a.Product
+			a.place = a.Product
 			if a.request, err = said.about(product, part, scope); err != nil && a.Reason == "" {
 				a.Reason = err.Error()
 			}
@@ -232,13 +232,50 @@ func (v vexVulnerability) identity() string {
 	return v.Name
 }
 
+// about is what the latest assertion has the last word on.
+func (a *Assertion) about() [2]string { return [2]string{a.Vulnerability, a.place} }
+
+// identify gives vulnerabilities that a document knows by a GHSA alone the names
+// that they have here. A GHSA of several CVEs stays what it is.
+func (s *Service) identify(ctx context.Context, all []*Assertion) error {
+	if !slices.ContainsFunc(all, func(a *Assertion) bool { return !match.IsCVE(a.Vulnerability) }) {
+		return nil
+	}
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT name, aliases FROM vulnerability WHERE aliases <> '[]'`)
+	if err != nil {
+		return fmt.Errorf("read other names of vulnerabilities: %w", err)
+	}
+	names := make(map[string][]string)
+	err = db.Each(rows, func(scan db.Scan) error {
+		var name string
+		var aliases []string
+		err := scan(&name, db.JSON{Into: &aliases})
+		for _, alias := range aliases {
+			names[alias] = append(names[alias], name)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read other names of vulnerabilities: %w", err)
+	}
+	for _, a := range all {
+		if known := names[a.Vulnerability]; !match.IsCVE(a.Vulnerability) && len(known) == 1 {
+			a.Vulnerability, a.request.Vulnerability = known[0], known[0]
+		}
+	}
+	return nil
+}
+
 // judge says which assertions cannot be used. Where several are about one place,
 // the latest has the last word (OpenVEX, "Updating Statements").
 func (s *Service) judge(ctx context.Context, all []*Assertion) error {
-	last := make(map[string]*Assertion)
+	if err := s.identify(ctx, all); err != nil {
+		return err
+	}
+	last := make(map[[2]string]*Assertion)
 	for _, a := range all {
-		if before := last[a.place]; a.place != "" && (before == nil || !a.at.Before(before.at)) {
-			last[a.place] = a
+		if before := last[a.about()]; a.place != "" && (before == nil || !a.at.Before(before.at)) {
+			last[a.about()] = a
 		}
 	}
 	now := s.now()
@@ -251,7 +288,7 @@ func (s *Service) judge(ctx context.Context, all []*Assertion) error {
 		if a.Reason != "" {
 			continue
 		}
-		if later := last[a.place]; later != a {
+		if later := last[a.about()]; later != a {
 			a.Reason = fmt.Sprintf("statement %d speaks later of the same", later.Statement)
 			continue
 		}

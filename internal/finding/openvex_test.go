@@ -3,13 +3,14 @@ package finding_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"patrol/internal/finding"
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/db/dbtest"
 	"patrol/internal/platform/problem"
 	"patrol/internal/platform/rest"
 )
@@ -180,6 +181,26 @@ func TestImport(t *testing.T) {
 	})
 }
 
+// A document may know a vulnerability by a name that it had before its CVE.
+func TestImportKnowsOtherNames(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.scan(h.node("web-1"), known, vulnerable)
+		dbtest.Write(t, h.db, func(tx *db.Tx) error {
+			_, err := tx.ExecContext(t.Context(), `UPDATE vulnerability SET aliases = '["GHSA-1"]'`)
+			return err
+		})
+		document := vex(`{"vulnerability": "GHSA-1", "products": ["pkg:deb/debian/libssl3@3.0.11-1"], "status": "not_affected", "impact_statement": "no"}`,
+			`{"vulnerability": "GHSA-2", "products": ["pkg:deb/debian/libssl3@3.0.11-1"], "status": "not_affected", "impact_statement": "no"}`)
+		came := h.importVEX(document, finding.VEXScope{})
+		if len(came.Created) != 2 || came.Created[0].Vulnerability != heartbleed.vulnerability || came.Created[1].Vulnerability != "GHSA-2" {
+			t.Errorf("imported %+v", came)
+		}
+		if len(h.occurrencesOf(finding.OccurrenceQuery{State: finding.Decided}, 10)) != 1 {
+			t.Error("the occurrence of the CVE is not decided")
+		}
+	})
+}
+
 // A document that is malformed says where, and nothing of it is taken.
 func TestImportRefuses(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
@@ -219,15 +240,6 @@ func TestImportRefuses(t *testing.T) {
 		came := h.importVEX(vex(statement(`"status": "not_affected", "impact_statement": "a\u0000b`+strings.Repeat("ü", 4000)+`"`)), finding.VEXScope{})
 		if len(came.Created) != 1 {
 			t.Errorf("%+v", came)
-		}
-	})
-}
-
-func FuzzImport(f *testing.F) {
-	f.Add(vex(statement(`"status": "not_affected"`)))
-	f.Fuzz(func(t *testing.T, document string) {
-		if err := finding.ReadVEX([]byte(document)); err != nil && fmt.Sprint(err) == "" {
-			t.Error("an error without text")
 		}
 	})
 }
