@@ -81,6 +81,7 @@ type Options struct {
 type Console struct {
 	options   Options
 	db        *db.DB
+	signals   *lease.Signals
 	blobs     *blob.Store // nil without consoles to share with
 	relay     *relay
 	events    *event.Log
@@ -116,6 +117,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	}
 	now := time.Now
 	signals := lease.NewSignals()
+	c.signals = signals
 	c.relay = newRelay(c.db, signals)
 	c.events = event.NewLog(c.db, signals, now)
 	c.auth, c.audit = auth.NewService(c.db, now), audit.NewLog(c.db)
@@ -215,7 +217,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.findings.Run, c.relay.run, c.db.Keep, c.sweep} {
+	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.decisions, c.selectors, c.relay.run, c.db.Keep, c.sweep, c.retain} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)
@@ -229,6 +231,14 @@ func Run(ctx context.Context, o Options) error {
 	}
 	return errors.Join(err, c.Close())
 }
+
+// decisions ends decisions in time, and warns before.
+func (c *Console) decisions(ctx context.Context) {
+	c.findings.Run(ctx, c.signals, c.operations.WarnOfDecisions)
+}
+
+// selectors has decisions follow what becomes of nodes.
+func (c *Console) selectors(ctx context.Context) { c.findings.Follow(ctx, c.signals) }
 
 // sweep removes old events, but for what other rooms remember something by.
 func (c *Console) sweep(ctx context.Context) {

@@ -286,7 +286,7 @@ func addToFindings(ctx context.Context, tx *db.Tx, result int64, sign string) er
 // Forget drops all that is known of a node, which is being deleted.
 func (s *Service) Forget(ctx context.Context, tx *db.Tx, node string) error {
 	err := countNode(ctx, tx, node, func() error {
-		for _, statement := range []string{`DELETE FROM occurrence WHERE node_id = $1`, `DELETE FROM decision_node WHERE node_id = $1`, `DELETE FROM decision WHERE node_id = $1`} {
+		for _, statement := range []string{`DELETE FROM occurrence WHERE node_id = $1`, `DELETE FROM decision_node WHERE node_id = $1`, `DELETE FROM unseen_component WHERE node_id = $1`, `DELETE FROM decision WHERE node_id = $1`} {
 			if _, err := tx.ExecContext(ctx, statement, node); err != nil {
 				return err
 			}

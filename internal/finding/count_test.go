@@ -1,6 +1,7 @@
 package finding_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -53,10 +54,20 @@ var recounts = map[string][2]string{
 	},
 	"decisions": {
 		`SELECT id, state, decision_id FROM occurrence WHERE resolved_at IS NULL`,
-		`SELECT id, CASE WHEN decision_id IS NULL THEN 'open' ELSE 'decided' END, decision_id FROM (SELECT o.id,
-			(SELECT min(d.id) FROM decision AS d WHERE d.expired_at IS NULL AND d.vulnerability = v.name AND d.package IN ('', o.package)
-				AND d.node_id IN ('', o.node_id) AND (d.selector = '' OR EXISTS (SELECT 1 FROM decision_node AS m WHERE m.decision_id = d.id AND m.node_id = o.node_id))) AS decision_id
-			FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE o.resolved_at IS NULL) AS meant`,
+		`WITH means AS (SELECT o.id AS occurrence_id, d.id AS decision_id, d.component, d.name, d.version, d.ecosystem, d.source FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id
+				JOIN decision AS d ON d.vulnerability = v.name
+				WHERE o.resolved_at IS NULL AND d.expired_at IS NULL AND d.package IN ('', o.package) AND d.node_id IN ('', o.node_id)
+				AND (d.selector = '' OR EXISTS (SELECT 1 FROM decision_node AS m WHERE m.decision_id = d.id AND m.node_id = o.node_id))),
+			affected AS (SELECT o.id AS occurrence_id, c.id AS component_id, (SELECT min(m.decision_id) FROM means AS m
+					WHERE m.occurrence_id = o.id AND m.component <> '' AND CASE m.source WHEN 1 THEN m.name = c.source_name AND m.version IN ('', c.source_version) ELSE m.name = lower(c.name) AND m.version IN ('', c.version) END AND c.ecosystem LIKE m.ecosystem || '%') AS decision_id
+				FROM occurrence AS o JOIN node_result AS n ON n.node_id = o.node_id JOIN result_finding AS r ON r.result_id = n.result_id
+				JOIN finding AS f ON f.id = r.finding_id AND f.vulnerability_id = o.vulnerability_id AND f.ecosystem = o.ecosystem AND f.package = o.package
+				JOIN component AS c ON c.id = f.component_id WHERE o.resolved_at IS NULL)
+			SELECT id, CASE WHEN decision_id IS NULL THEN 'open' ELSE 'decided' END, decision_id FROM (SELECT o.id,
+				COALESCE((SELECT min(m.decision_id) FROM means AS m WHERE m.occurrence_id = o.id AND m.component = ''),
+				(SELECT min(a.decision_id) FROM affected AS a WHERE a.occurrence_id = o.id
+					AND NOT EXISTS (SELECT 1 FROM affected AS other WHERE other.occurrence_id = o.id AND other.decision_id IS NULL))) AS decision_id
+				FROM occurrence AS o WHERE o.resolved_at IS NULL) AS meant`,
 	},
 	"states": {
 		`SELECT id, CASE WHEN state = 'resolved' THEN 1 ELSE 0 END FROM occurrence`,
@@ -74,7 +85,8 @@ func (h house) wantCounted(after string) {
 	h.t.Helper()
 	for what, q := range recounts {
 		for side, query := range map[string]string{
-			"kept, not so": q[0] + ` EXCEPT ` + q[1], "so, not kept": q[1] + ` EXCEPT ` + q[0],
+			"kept, not so": `SELECT * FROM (` + q[0] + `) AS kept EXCEPT SELECT * FROM (` + q[1] + `) AS so`,
+			"so, not kept": `SELECT * FROM (` + q[1] + `) AS so EXCEPT SELECT * FROM (` + q[0] + `) AS kept`,
 		} {
 			if n := h.count(`SELECT count(*) FROM (` + query + `) AS differ`); n != 0 {
 				h.t.Fatalf("after %s: %s: %d rows are %s", after, what, n, side)
@@ -129,7 +141,9 @@ func (f *fleetOfChance) name() {
 func (f *fleetOfChance) decideSomething() {
 	until := f.clock.Now().Add(time.Duration(f.IntN(20)+1) * time.Hour)
 	r := finding.DecisionRequest{Vulnerability: f.advisories[f.IntN(len(f.advisories))].vulnerability, Status: finding.RiskAccepted, Until: &until}
-	switch f.IntN(4) {
+	switch f.IntN(6) {
+	case 3, 4:
+		r.Component = []string{"pkg:pypi/jinja2@1.0", "pkg:pypi/jinja2", "pkg:deb/debian/libssl3@1.0?distro=debian-12", "pkg:deb/debian/openssl", "pkg:deb/debian/bash@2.0"}[f.IntN(5)]
 	case 0:
 		r.Node = f.nodes[f.IntN(len(f.nodes))]
 	case 1:
@@ -182,6 +196,9 @@ func (f *fleetOfChance) step() string {
 			f.forget(f.nodes[f.IntN(len(f.nodes))])
 			return "a node that is deleted"
 		}
+	case 4:
+		f.sweep(time.Duration(f.IntN(40)) * time.Hour)
+		return "the end of what is old"
 	}
 	f.revisions++
 	f.scan(f.nodes[f.IntN(len(f.nodes))], revision{fmt.Sprintf("r%d", f.revisions), f.advisories}, f.installed()...)
@@ -201,6 +218,21 @@ func (f *fleetOfChance) installed() []sbom.Component {
 		}
 	}
 	return components
+}
+
+// sweep removes what is older than that.
+func (h house) sweep(age time.Duration) {
+	h.t.Helper()
+	moment := h.clock.Now().Add(-age)
+	dbtest.Write(h.t, h.db, func(tx *db.Tx) error {
+		_, err := tx.ExecContext(h.t.Context(), `DELETE FROM scan WHERE finished_at < $1 AND EXISTS (SELECT 1 FROM scan AS l WHERE l.node_id = scan.node_id AND l.id > scan.id)`, moment.UnixMicro())
+		return err
+	})
+	for _, sweep := range []func(context.Context, time.Time) (int64, error){h.SweepOccurrences, h.SweepResults} {
+		if _, err := sweep(h.t.Context(), moment); err != nil {
+			h.t.Fatal(err)
+		}
+	}
 }
 
 func (h house) forget(node string) {

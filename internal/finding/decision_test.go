@@ -161,6 +161,29 @@ func TestDecisionExpires(t *testing.T) {
 	})
 }
 
+// The console looks again at the moment at which the next decision ends.
+func TestDecisionEndsOnTime(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		askable(h)
+		until := h.clock.Now().Add(10 * time.Second)
+		h.decide(finding.DecisionRequest{Vulnerability: "CVE-2026-1", Status: finding.RiskAccepted, Until: &until})
+		for _, want := range []struct {
+			wait    time.Duration
+			decided int
+		}{{10 * time.Second, 3}, {time.Minute, 0}} {
+			wait, err := h.Attend(t.Context(), 0)
+			if err != nil || wait != want.wait {
+				t.Errorf("looks again after %v, %v; want %v", wait, err, want.wait)
+			}
+			h.wantStates("looked", 7-want.decided, want.decided)
+			h.clock.Advance(wait)
+		}
+		if n := h.count(`SELECT count(*) FROM event WHERE type = 'decision.expiring'`); n != 0 {
+			t.Errorf("%d warnings, which are turned off", n)
+		}
+	})
+}
+
 func TestDecideRefuses(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		past, future := noon.Add(-time.Hour), noon.Add(time.Hour)

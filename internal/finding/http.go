@@ -3,6 +3,7 @@ package finding
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -56,6 +57,21 @@ func (s *Service) decisionRoutes(api huma.API) {
 	},
 	) (*rest.Body[rest.Page[Decision]], error) {
 		return rest.JSON(s.Decisions(ctx, in.DecisionQuery, in.Paging))
+	})
+	rest.Handle(api, access.Viewer, huma.Operation{
+		OperationID: "export-decisions", Method: http.MethodGet, Path: "/api/v1/decisions/openvex", Summary: "Export the decisions that hold as an OpenVEX document", Tags: []string{"decisions"},
+	}, func(ctx context.Context, _ *struct{}) (*rest.Body[*vexDocument], error) {
+		return rest.JSON(s.Export(ctx))
+	})
+	rest.Handle(api, access.Operator, huma.Operation{
+		OperationID: "import-decisions", Method: http.MethodPost, Path: "/api/v1/decisions/openvex", Summary: "Import decisions from an OpenVEX document", Tags: []string{"decisions"},
+		MaxBodyBytes: VEXLimit, BodyReadTimeout: time.Minute, SkipValidateBody: true, // which Import does
+	}, func(ctx context.Context, in *struct {
+		VEXScope
+		RawBody []byte `contentType:"application/json" doc:"OpenVEX 0.2.0, of at most 16 MiB."`
+	},
+	) (*rest.Body[Imported], error) {
+		return rest.JSON(s.Import(ctx, in.RawBody, in.VEXScope, access.From(ctx).Name))
 	})
 	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
 		OperationID: "get-decision", Method: http.MethodGet, Path: "/api/v1/decisions/{id}", Summary: "Get a decision", Tags: []string{"decisions"},

@@ -63,12 +63,19 @@ func (s *Service) Apply(ctx context.Context, tx *db.Tx, node, scan string, befor
 		if err := fixable(ctx, tx, node, after.Result); err != nil {
 			return fmt.Errorf("note which occurrences of node %s can be fixed: %w", node, err)
 		}
+		// What decisions mean is asked of what the node has now.
+		if err := hold(ctx, tx, node, after.Result); err != nil {
+			return err
+		}
+		if err := noteUnseen(ctx, tx, node, unseen); err != nil {
+			return err
+		}
 		return s.applyTo(ctx, tx, node)
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	return opened, resolved, hold(ctx, tx, node, after.Result)
+	return opened, resolved, nil
 }
 
 func (s *Service) open(ctx context.Context, tx *db.Tx, node, scan string, before, after State) (int64, error) {

@@ -129,6 +129,11 @@ func move(ctx context.Context, tx *db.Tx, keep, drop int64) error {
 		`UPDATE finding SET results = (SELECT count(*) FROM result_finding AS r WHERE r.finding_id = finding.id
 				AND EXISTS (SELECT 1 FROM node_result AS n WHERE n.result_id = r.result_id))
 			WHERE vulnerability_id = $1 AND vulnerability_id <> $2`,
+		// An occurrence is about the findings of both now.
+		`UPDATE occurrence SET fixable = COALESCE((SELECT max(CASE WHEN f.fixed <> '[]' THEN 1 ELSE 0 END) FROM finding AS f
+				WHERE f.vulnerability_id = occurrence.vulnerability_id AND f.ecosystem = occurrence.ecosystem AND f.package = occurrence.package
+				AND EXISTS (SELECT 1 FROM node_result AS n JOIN result_finding AS r ON r.result_id = n.result_id WHERE n.node_id = occurrence.node_id AND r.finding_id = f.id)), fixable)
+			WHERE vulnerability_id = $1 AND vulnerability_id <> $2 AND state IN ('open', 'decided')`,
 		`DELETE FROM vulnerability WHERE id <> $1 AND id = $2`,
 	} {
 		if _, err := tx.ExecContext(ctx, statement, keep, drop); err != nil {

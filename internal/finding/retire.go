@@ -18,6 +18,9 @@ func (s *Service) Retire(ctx context.Context, tx *db.Tx, node string) error {
 	if err == nil {
 		err = hold(ctx, tx, node, 0)
 	}
+	if err == nil {
+		err = noteUnseen(ctx, tx, node, nil)
+	}
 	if err != nil {
 		return fmt.Errorf("resolve occurrences of node %s: %w", node, err)
 	}

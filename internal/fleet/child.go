@@ -237,6 +237,10 @@ func (s *Service) tell(ctx context.Context, tx *db.Tx, host string, all []wire.C
 			err = say("node.registered", after[key])
 		case !was.present:
 			err = say("node.started", after[key])
+		default:
+			if change, changed := was.labels.to(after[key].labels); changed {
+				err = event.AppendTo(ctx, tx, now, event.Of(was.id), "node.labelled", was.id, change)
+			}
 		}
 		if err != nil {
 			return err

@@ -46,6 +46,24 @@ func (o origins) found(f wire.Facts) origins {
 	return said
 }
 
+// to tells what becomes of the labels when others are said; false if they stay.
+func (o origins) to(said origins) (change LabelChange, changed bool) {
+	before, _ := o.merged()
+	after, _ := said.merged()
+	change.Set = make(map[string]string)
+	for name, value := range after {
+		if had, ok := before[name]; !ok || had != value {
+			change.Set[name] = value
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if _, still := after[name]; !still {
+			change.Remove = append(change.Remove, name)
+		}
+	}
+	return change, len(change.Set) > 0 || len(change.Remove) > 0
+}
+
 // LabelChange is what a person changes of a node's labels.
 type LabelChange struct {
 	Set    map[string]string `json:"set,omitempty" doc:"Labels to set by hand; they win over those of the same name from elsewhere."`

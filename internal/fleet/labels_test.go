@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"patrol/internal/fleet"
+	"patrol/internal/platform/db"
 	"patrol/internal/platform/db/dbtest"
 	"patrol/internal/platform/problem"
+	"patrol/internal/sbom"
 	"patrol/internal/wire"
 )
 
@@ -63,8 +65,8 @@ func TestLabelsByOrigin(t *testing.T) {
 		h.setLabels(out.Node, fleet.LabelChange{Remove: []string{"env", "hand", "absent", "agent"}})
 		delete(merged, "cloud")
 		h.wantLabels(out.Node, merged, merged)
-		if n := h.events("node.labelled", out.Node); n != 2 {
-			t.Errorf("%d events; want 2", n)
+		if n := h.events("node.labelled", out.Node); n != 3 { // by hand, by the cloud, by hand
+			t.Errorf("%d events; want 3", n)
 		}
 	})
 }
@@ -123,5 +125,46 @@ func TestFactsThatNoDatabaseHolds(t *testing.T) {
 		wantProblem(t, err, problem.KindInvalid)
 		_, err = h.Register(t.Context(), wire.RegisterRequest{Key: "upload/image/registry.example/web", Facts: said})
 		wantProblem(t, err, problem.KindInvalid)
+	})
+}
+
+// Whoever labels what, an event says what has changed, and says it once.
+func TestLabelsAreToldOf(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		node := h.register("web-1").Node
+		want := func(when string, of string, events int) {
+			t.Helper()
+			if n := h.events("node.labelled", of); n != events {
+				t.Errorf("%s: %d events; want %d", when, n, events)
+			}
+		}
+		want("registered", node, 0)
+		said := facts("web-1")
+		for range 2 {
+			said.Labels = map[string]string{"env": "test"}
+			if _, err := h.Heartbeat(t.Context(), node, said); err != nil {
+				t.Fatal(err)
+			}
+			want("a heartbeat", node, 1)
+		}
+		c := container("1", "shop-1")
+		h.report(node, all(c))
+		child := dbtest.Text(t, h.db.Read(), `SELECT id FROM node WHERE name = 'shop-1'`)
+		want("a container", child, 0)
+		for range 2 {
+			c.Labels = map[string]string{"kubernetes.namespace": "test"}
+			h.report(node, all(c))
+			want("its label", child, 1)
+		}
+		upload := fleet.Upload{Kind: fleet.Image, Name: "registry.example/web"}
+		digest, uploaded := h.put(&sbom.Document{}), ""
+		for _, labels := range []map[string]string{nil, {"team": "shop"}, {"team": "shop"}} {
+			upload.Labels = labels
+			dbtest.Write(t, h.db, func(tx *db.Tx) (err error) {
+				uploaded, err = h.Uploaded(t.Context(), tx, upload, digest)
+				return err
+			})
+		}
+		want("an upload", uploaded, 1)
 	})
 }

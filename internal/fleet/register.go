@@ -91,7 +91,7 @@ func cleanLabels(labels map[string]string) map[string]string {
 // happened is an event to be written at the end of a transaction.
 type happened struct {
 	kind string
-	data map[string]any
+	data any
 }
 
 func (s *Service) write(ctx context.Context, tx *db.Tx, node string, events []happened) error {
@@ -119,6 +119,7 @@ func (s *Service) register(ctx context.Context, tx *db.Tx, in wire.RegisterReque
 		if err != nil {
 			return k, nil, err
 		}
+		k.labels = origins{}.found(in.Facts) // which are no news of a node that is new
 		events = append(events, happened{"node.registered", map[string]any{"name": in.Facts.Name, "kind": Host}})
 	} else if reason != byKey {
 		// The answer may be lost: who asks again is to have the same node.
@@ -245,7 +246,11 @@ func (s *Service) seen(ctx context.Context, tx *db.Tx, k known, f wire.Facts) ([
 	if err := indexLabels(ctx, tx, k.id, merged); err != nil {
 		return nil, err
 	}
-	return back(k, f.Name), nil
+	events := back(k, f.Name)
+	if change, changed := k.labels.to(said); changed {
+		events = append(events, happened{"node.labelled", change})
+	}
+	return events, nil
 }
 
 // back tells of a node that speaks again.

@@ -71,13 +71,21 @@ func (s *Service) Uploaded(ctx context.Context, tx *db.Tx, u Upload, digest stri
 	if err := keepLabels(ctx, tx, k.id, labels); err != nil {
 		return "", err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE node SET last_seen = $2, revived_at = CASE WHEN retired_at IS NULL THEN revived_at ELSE $2 END, retired_at = NULL,
-		sbom_id = (SELECT id FROM sbom WHERE digest = $3) WHERE id = $1`, k.id, now.UnixMicro(), digest)
+	result, err := tx.ExecContext(ctx, `UPDATE node SET last_seen = $2, revived_at = CASE WHEN node.retired_at IS NULL THEN node.revived_at ELSE $2 END, retired_at = NULL,
+		sbom_id = b.id FROM sbom AS b WHERE node.id = $1 AND b.digest = $3`, k.id, now.UnixMicro(), digest)
 	if err != nil {
 		return "", fmt.Errorf("note the uploaded SBOM of node %s: %w", k.id, err)
 	}
-	if what != "" {
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		// It was here already, nobody had it, and it was swept at this moment.
+		return "", errors.Join(err, problem.Conflict("the SBOM was removed as old meanwhile: upload it again"))
+	}
+	change, changed := k.labels.to(labels)
+	switch {
+	case what != "":
 		err = event.AppendTo(ctx, tx, now, event.Of(k.id), what, k.id, map[string]any{"name": u.Name, "kind": u.Kind})
+	case changed:
+		err = event.AppendTo(ctx, tx, now, event.Of(k.id), "node.labelled", k.id, change)
 	}
 	return k.id, err
 }

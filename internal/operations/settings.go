@@ -13,57 +13,85 @@ import (
 // Settings are what an administrator decides for all consoles on a database.
 type Settings struct {
 	Retention Retention `json:"retention"`
+	Decisions Decisions `json:"decisions"`
 }
 
 // Retention is for how many days something is kept; 0 is for ever.
 type Retention struct {
-	Events int `json:"events_days" minimum:"0" maximum:"36500" doc:"Events: a reader that was away for longer has to begin anew. 0 keeps them for ever."`
+	Events      int `json:"events_days" minimum:"0" maximum:"36500" doc:"Events: a reader that was away for longer has to begin anew. 0 keeps them for ever."`
+	Occurrences int `json:"occurrences_days" minimum:"0" maximum:"36500" doc:"Occurrences, from when they were resolved. 0 keeps them for ever."`
+	Scans       int `json:"scans_days" minimum:"0" maximum:"36500" doc:"Scans that have ended, but for the last of each node and its last complete one, with the SBOMs and results that none needs any more. 0 keeps them for ever."`
+	Audit       int `json:"audit_days" minimum:"0" maximum:"36500" doc:"The audit log. 0 keeps it for ever."`
 }
 
-// defaults hold until somebody sets something else.
-var defaults = Settings{Retention: Retention{Events: 90}}
+// Decisions are the settings of decisions.
+type Decisions struct {
+	Warn int `json:"warn_days" minimum:"0" maximum:"365" doc:"How many days before a decision expires an event tells of it. 0 tells nothing before."`
+}
+
+// defaults hold until somebody sets something else. The audit log answers for what
+// was done in the year before.
+var defaults = Settings{Retention{Events: 90, Occurrences: 365, Scans: 90, Audit: 730}, Decisions{Warn: 7}}
 
 const day = 24 * time.Hour
 
-// retention is the name of its row.
-const retention = "retention"
+// The names of their rows.
+const (
+	retention = "retention"
+	decisions = "decisions"
+)
 
-// Settings returns what is set.
-func (s *Service) Settings(ctx context.Context) (Settings, error) {
-	return find(ctx, s.db.Read())
+// rows are where each part of the settings is kept.
+func (s *Settings) rows() map[string]any {
+	return map[string]any{retention: &s.Retention, decisions: &s.Decisions}
 }
 
-func find(ctx context.Context, q db.Querier) (Settings, error) {
+// Settings returns what is set.
+func (s *Service) Settings(ctx context.Context) (Settings, error) { return read(ctx, s.db.Read()) }
+
+func read(ctx context.Context, q db.Querier) (Settings, error) {
 	settings := defaults
-	row := q.QueryRowContext(ctx, `SELECT value FROM setting WHERE name = $1`, retention)
-	_, err := db.One(row, func(scan db.Scan) (struct{}, error) { return struct{}{}, scan(db.JSON{Into: &settings.Retention}) })
-	if err != nil && err != db.ErrNotFound {
-		return settings, fmt.Errorf("read the settings: %w", err)
+	for name, part := range settings.rows() {
+		row := q.QueryRowContext(ctx, `SELECT value FROM setting WHERE name = $1`, name)
+		_, err := db.One(row, func(scan db.Scan) (struct{}, error) { return struct{}{}, scan(db.JSON{Into: part}) })
+		if err != nil && err != db.ErrNotFound {
+			return settings, fmt.Errorf("read the settings: %w", err)
+		}
 	}
 	return settings, nil
 }
 
 // Set replaces the settings.
 func (s *Service) Set(ctx context.Context, settings Settings) (Settings, error) {
-	value, err := db.ToJSON(settings.Retention)
-	if err != nil {
-		return settings, err
-	}
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		before, err := find(ctx, tx)
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		before, err := read(ctx, tx)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, retention, value)
-		if err != nil {
-			return fmt.Errorf("write the settings: %w", err)
+		for name, part := range settings.rows() {
+			value, err := db.ToJSON(part)
+			if err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, `INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+			if err != nil {
+				return fmt.Errorf("write the settings: %w", err)
+			}
 		}
-		if err := audit.Record(ctx, tx, s.now(), "settings.changed", audit.Subject{Kind: "settings"}, before, settings); err != nil {
+		err = audit.Record(ctx, tx, s.now(), "settings.changed", audit.Subject{Kind: "settings"}, before, settings)
+		if err != nil {
 			return err
 		}
 		return event.Append(ctx, tx, s.now(), "settings.changed", retention, settings)
 	})
 	return settings, err
+}
+
+// WarnOfDecisions returns how long before its end a decision is warned of; 0 is
+// never.
+func (s *Service) WarnOfDecisions(ctx context.Context) (time.Duration, error) {
+	settings, err := s.Settings(ctx)
+	return time.Duration(settings.Decisions.Warn) * day, err
 }
 
 // KeepEvents returns for how long events are kept; 0 is for ever.

@@ -57,6 +57,41 @@ func FromPURL(text string, release Release) (Component, error) {
 	if text == "" {
 		return Component{}, errors.New("it has no purl, so it is matched with nothing")
 	}
+	c, err := named(text, release)
+	if err != nil {
+		return Component{}, err
+	}
+	if c.Name == "" || c.Version == "" {
+		return Component{}, fmt.Errorf("its purl %q has no version, so it is matched with nothing", text)
+	}
+	return c, nil
+}
+
+// NamedBy returns what a purl by itself tells of a component: the version may be
+// missing, and so may be the release of the distribution in its ecosystem.
+func NamedBy(text string) (Component, error) {
+	c, err := named(text, Release{})
+	for _, nobodySays := range []string{":unknown", ":rolling"} {
+		if id, ok := strings.CutSuffix(c.Ecosystem, nobodySays); ok {
+			c.Ecosystem = anyRelease(id)
+		}
+	}
+	return c, err
+}
+
+// anyRelease is OSV's name of a distribution. It is what the names of its releases
+// begin with, so any will do; some have two numbers.
+func anyRelease(id string) string {
+	for _, version := range []string{"9", "9.9"} {
+		name, _, _ := strings.Cut(Release{ID: id, Version: version}.completed().Ecosystem(), ":")
+		if name != id {
+			return name
+		}
+	}
+	return id
+}
+
+func named(text string, release Release) (Component, error) {
 	p, err := packageurl.FromString(text)
 	if err != nil {
 		return Component{}, fmt.Errorf("its purl %q cannot be read: %w", text, err)
@@ -78,9 +113,6 @@ func FromPURL(text string, release Release) (Component, error) {
 	// What is percent-encoded may be no UTF-8, and a document holds nothing else.
 	for _, field := range []*string{&c.Ecosystem, &c.Name, &c.Version, &c.Source.Name, &c.Source.Version} {
 		*field = strings.ToValidUTF8(*field, "\ufffd")
-	}
-	if c.Name == "" || c.Version == "" {
-		return Component{}, fmt.Errorf("its purl %q has no version, so it is matched with nothing", text)
 	}
 	return c, nil
 }

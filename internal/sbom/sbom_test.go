@@ -256,3 +256,17 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// A purl that does not tell the release of its distribution names any.
+func TestNamedBy(t *testing.T) {
+	for purl, want := range map[string]string{
+		"pkg:deb/debian/bash@2": "Debian", "pkg:deb/ubuntu/bash": "Ubuntu", "pkg:apk/alpine/x@1": "Alpine", "pkg:rpm/redhat/x@1": "Red Hat",
+		"pkg:rpm/almalinux/x@1": "AlmaLinux", "pkg:rpm/rocky/x?distro=rocky-9": "Rocky Linux:9", "pkg:apk/wolfi/x@1": "Wolfi",
+		"pkg:rpm/amazon/x@1": "amzn", "pkg:alpm/arch/x@1": "arch", "pkg:deb/debian/bash?distro=debian-12.5": "Debian:12", "pkg:npm/%40babel/core": "npm",
+	} {
+		c, err := sbom.NamedBy(purl)
+		if err != nil || c.Ecosystem != want {
+			t.Errorf("%s: %+v, %v; want the ecosystem %s", purl, c, err, want)
+		}
+	}
+}

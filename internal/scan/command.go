@@ -113,8 +113,15 @@ func (s *Service) Finish(ctx context.Context, node, id string, in wire.FinishReq
 		return out, err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		out = wire.FinishResponse{} // also of a transaction that runs again
 		if err := owned(ctx, tx, node, id); err != nil {
 			return err
+		}
+		if known {
+			// A document that nobody had may have been swept since.
+			if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sbom WHERE id = $1)`, document.ID).Scan(&known); err != nil {
+				return err
+			}
 		}
 		var scan, state, holder string
 		err := tx.QueryRowContext(ctx, `SELECT scan_id, state, COALESCE(lease_id, '') FROM command WHERE id = $1`, id).Scan(&scan, &state, &holder)

@@ -117,3 +117,32 @@ func list(t *testing.T, d *db.DB, q audit.Query) (entries []audit.Entry) {
 		}
 	}
 }
+
+func TestSweep(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		const old, young = 2500, 10
+		dbtest.Write(t, d, func(tx *db.Tx) error {
+			for i := range old + young {
+				at := noon
+				if i >= old {
+					at = noon.Add(time.Hour)
+				}
+				if err := audit.Record(t.Context(), tx, at, "thing.made", audit.Subject{Kind: "thing"}, nil, nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for _, want := range []struct {
+			before  time.Time
+			removed int64
+		}{{noon, 0}, {noon.Add(time.Minute), old}, {noon.Add(time.Minute), 0}} {
+			if removed, err := audit.NewLog(d).Sweep(t.Context(), want.before); err != nil || removed != want.removed {
+				t.Errorf("%d removed, %v; want %d", removed, err, want.removed)
+			}
+		}
+		if n := dbtest.Count(t, d.Read(), `SELECT count(*) FROM audit`); n != young {
+			t.Errorf("%d are left; want %d", n, young)
+		}
+	}, audit.Migrations)
+}

@@ -44,6 +44,7 @@ type Querier interface {
 type Tx struct {
 	*sql.Tx
 	dialect Dialect
+	before  []func() error
 	after   []func()
 	topics  map[string]struct{}
 }
@@ -70,6 +71,11 @@ func (t *Tx) Take(ctx context.Context, turn Turn) error {
 	_, err := t.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(turn))
 	return err
 }
+
+// BeforeCommit has f called in the transaction when all else of it is done, in
+// order. It is where a lock is taken for which others wait: none is held for
+// longer than the commit takes.
+func (t *Tx) BeforeCommit(f func() error) { t.before = append(t.before, f) }
 
 // AfterCommit has f called once the transaction is committed, in order; never
 // when it is rolled back. It is where waiting readers are woken.
@@ -146,13 +152,26 @@ func (d *DB) write(ctx context.Context, on beginner, f func(tx *Tx) error) (err 
 	}
 	tx := &Tx{Tx: sqlTx, dialect: d.dialect}
 	defer func() { _ = sqlTx.Rollback() }() // a no-op after Commit
-	if err := f(tx); err != nil {
+	if err := tx.run(f); err != nil {
 		return err
 	}
 	if err := sqlTx.Commit(); err != nil {
 		return fmt.Errorf("commit transaction: %w", err)
 	}
 	tx.committed(d.wake)
+	return nil
+}
+
+// run does what a transaction is for, up to its commit.
+func (t *Tx) run(f func(tx *Tx) error) error {
+	if err := f(t); err != nil {
+		return err
+	}
+	for _, call := range t.before {
+		if err := call(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -100,6 +100,24 @@ func TestAfterCommit(t *testing.T) {
 	}, notes)
 }
 
+// What is to be done last is done last, in the transaction, and fails with it.
+func TestBeforeCommit(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		dbtest.Write(t, d, func(tx *db.Tx) error {
+			tx.BeforeCommit(func() error { return insert(t.Context(), tx, "last") })
+			return insert(t.Context(), tx, "first")
+		})
+		refused := errors.New("refused")
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			tx.BeforeCommit(func() error { return refused })
+			return insert(t.Context(), tx, "of what was rolled back")
+		})
+		if got := texts(t, d); !errors.Is(err, refused) || !slices.Equal(got, []string{"first", "last"}) {
+			t.Errorf("%v left the notes %q", err, got)
+		}
+	}, notes)
+}
+
 func TestReaderCannotWrite(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		rows, err := d.Read().QueryContext(t.Context(), `INSERT INTO note (text) VALUES ('x') RETURNING id`)

@@ -150,7 +150,7 @@ func (d *DB) lead(ctx context.Context, f func(tx *Tx) error) (err error) {
 	}
 	defer func() { _ = sqlTx.Rollback() }() // a no-op after Commit
 	tx := &Tx{Tx: sqlTx, dialect: d.dialect}
-	if err := f(tx); err != nil {
+	if err := tx.run(f); err != nil {
 		return err
 	}
 	joined, err := d.followed(sqlTx)
@@ -209,7 +209,7 @@ func (d *DB) join(m *member, sqlTx *sql.Tx, f func(tx *Tx) error) (err error) {
 func (t *Tx) as(m *member, f func(tx *Tx) error) error {
 	well := false
 	defer func() { m.done <- well }()
-	err := f(t)
+	err := t.run(f)
 	well = err == nil
 	return err
 }

@@ -36,9 +36,9 @@ type Event struct {
 const Topic = "event"
 
 // Append writes an event that is told to who sees all nodes, in the transaction of
-// the change. From here to the commit no other transaction appends, or a number
-// could be seen after a greater one, and who reads on from that would miss it. So
-// append last.
+// the change, at its end. From there to the commit no other transaction appends, or
+// a number could be seen after a greater one, and who reads on from that would miss
+// it.
 func Append(ctx context.Context, tx *db.Tx, now time.Time, kind, subject string, data any) error {
 	return AppendTo(ctx, tx, now, AllNodes, kind, subject, data)
 }
@@ -62,14 +62,17 @@ func AppendTo(ctx context.Context, tx *db.Tx, now time.Time, to Audience, kind, 
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", kind, err)
 	}
-	if err := tx.Take(ctx, db.Events); err != nil {
-		return fmt.Errorf("append event %s: %w", kind, err)
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO event (type, subject, time, data, audience) VALUES ($1, $2, $3, $4, $5)`,
-		kind, subject, now.UnixMicro(), text, string(to))
-	if err != nil {
-		return fmt.Errorf("append event %s: %w", kind, err)
-	}
+	tx.BeforeCommit(func() error {
+		if err := tx.Take(ctx, db.Events); err != nil {
+			return fmt.Errorf("append event %s: %w", kind, err)
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO event (type, subject, time, data, audience) VALUES ($1, $2, $3, $4, $5)`,
+			kind, subject, now.UnixMicro(), text, string(to))
+		if err != nil {
+			return fmt.Errorf("append event %s: %w", kind, err)
+		}
+		return nil
+	})
 	tx.Wake(Topic)
 	return nil
 }

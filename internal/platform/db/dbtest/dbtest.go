@@ -69,3 +69,12 @@ func Count(t testing.TB, q db.Querier, query string, args ...any) int {
 	}
 	return n
 }
+
+// Text returns the one text that a query asks for.
+func Text(t testing.TB, q db.Querier, query string, args ...any) (text string) {
+	t.Helper()
+	if err := q.QueryRowContext(t.Context(), query, args...).Scan(&text); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return text
+}

@@ -1,0 +1,164 @@
+package finding
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/event"
+	"patrol/internal/platform/lease"
+)
+
+// Whom a selector means changes when nodes arrive and when what is known of them
+// does. The fleet says so in the event log, which is followed here: decisions apply
+// to a node seconds after it got a label, not only once it is scanned.
+
+// changesNodes are the types of event after which a selector may mean another.
+var changesNodes = []string{
+	"node.registered", "node.reregistered", "node.revived", "node.active", "node.inactive", "node.started", "node.stopped", "node.labelled",
+}
+
+const (
+	// followPoll finds events that no signal told of.
+	followPoll = 5 * time.Second
+	// followBatch is how many events are read at once.
+	followBatch = 500
+)
+
+// Follow asks the selectors of decisions again about nodes that the event log says
+// have changed, until the context ends. It begins by asking about all: nobody
+// followed before.
+func (s *Service) Follow(ctx context.Context, signals *lease.Signals) {
+	last, begun := int64(0), false
+	signals.Loop(ctx, event.Topic, func(ctx context.Context) time.Duration {
+		wait, err := followPoll, error(nil)
+		if !begun {
+			last, err = s.AskAll(ctx)
+			begun = err == nil
+		} else {
+			before := last
+			last, err = s.AskAfter(ctx, last)
+			if last > before {
+				wait = 0 // there may be more
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "the selectors of decisions could not be asked; it will be tried again", "error", err)
+		}
+		return wait
+	})
+}
+
+// AskAll asks every selector about all nodes, and returns the number of the event
+// up to which that holds.
+func (s *Service) AskAll(ctx context.Context) (last int64, err error) {
+	if err := s.db.Read().QueryRowContext(ctx, `SELECT COALESCE(max(id), 0) FROM event`).Scan(&last); err != nil {
+		return 0, err
+	}
+	selectors, err := s.ids(ctx, `SELECT DISTINCT selector FROM decision WHERE selector <> '' AND expired_at IS NULL ORDER BY selector`)
+	if err != nil {
+		return 0, err
+	}
+	for _, selector := range selectors {
+		if err := s.askSelector(ctx, selector); err != nil {
+			return 0, fmt.Errorf("ask the selector %q: %w", selector, err)
+		}
+	}
+	return last, nil
+}
+
+// askSelector brings the decisions of a selector up to date where they differ from
+// whom it means.
+func (s *Service) askSelector(ctx context.Context, selector string) error {
+	meant, err := s.nodes.Select(ctx, s.db.Read(), selector)
+	if err != nil {
+		slog.WarnContext(ctx, "the selector of decisions fails", "selector", selector, "error", err)
+		return nil
+	}
+	slices.Sort(meant)
+	decisions, err := s.ids(ctx, `SELECT id FROM decision WHERE selector = $1 AND expired_at IS NULL ORDER BY id`, selector)
+	if err != nil {
+		return err
+	}
+	for _, id := range decisions {
+		kept, err := s.ids(ctx, `SELECT node_id FROM decision_node WHERE decision_id = $1 ORDER BY node_id`, id)
+		if err != nil {
+			return err
+		}
+		if slices.Equal(meant, kept) {
+			continue
+		}
+		err = s.db.Write(ctx, func(tx *db.Tx) error {
+			d, err := s.decision(ctx, tx, id)
+			if err != nil || !d.ExpiredAt.IsZero() {
+				return ifGone(err)
+			}
+			if _, err := tx.ExecContext(ctx, `DELETE FROM decision_node WHERE decision_id = $1`, id); err != nil {
+				return err
+			}
+			if err := s.selectFor(ctx, tx, id, selector); err != nil {
+				return err
+			}
+			return reconsider(ctx, tx, d.Vulnerability)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AskAfter asks the selectors about the nodes that changed after an event, and
+// returns the number of the last event that it has read.
+func (s *Service) AskAfter(ctx context.Context, after int64) (last int64, err error) {
+	if err := s.db.Read().QueryRowContext(ctx, `SELECT COALESCE(max(id), 0) FROM event`).Scan(&last); err != nil || last <= after {
+		return after, err
+	}
+	kinds, err := db.Column(changesNodes)
+	if err != nil {
+		return after, err
+	}
+	type change struct {
+		id   int64
+		node string
+	}
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, subject FROM event WHERE id > $1 AND id <= $2
+		AND type IN (SELECT value->>0 FROM json_each($3) AS j) ORDER BY id LIMIT $4`, after, last, kinds, followBatch)
+	changes, err := db.All(rows, err, func(scan db.Scan) (c change, err error) { return c, scan(&c.id, &c.node) })
+	if err != nil {
+		return after, err
+	}
+	if len(changes) == followBatch {
+		last = changes[followBatch-1].id
+	}
+	asked := make(map[string]bool)
+	for _, c := range changes {
+		if asked[c.node] {
+			continue
+		}
+		asked[c.node] = true
+		if err := s.ask(ctx, c.node); err != nil {
+			return after, fmt.Errorf("apply decisions to node %s: %w", c.node, err)
+		}
+	}
+	return last, nil
+}
+
+// ask applies the decisions to a node, if others mean it than before.
+func (s *Service) ask(ctx context.Context, node string) error {
+	meant, err := s.meaning(ctx, s.db.Read(), node, func(log func()) { log() })
+	if err != nil {
+		return err
+	}
+	kept, err := s.ids(ctx, `SELECT m.decision_id FROM decision_node AS m JOIN decision AS d ON d.id = m.decision_id
+		WHERE m.node_id = $1 AND d.expired_at IS NULL ORDER BY m.decision_id`, node)
+	if err != nil || slices.Equal(meant, kept) {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		return countNode(ctx, tx, node, func() error { return s.applyTo(ctx, tx, node) })
+	})
+}

@@ -1,0 +1,373 @@
+package finding
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"patrol/internal/match"
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/problem"
+	"patrol/internal/sbom"
+)
+
+const (
+	// VEXLimit is how many bytes an imported document may have.
+	VEXLimit = 16 << 20
+	// assertionLimit is how many products the statements of one may name together.
+	assertionLimit = 20_000
+)
+
+// VEXScope says on which nodes the products of a document are; on all, if it is
+// empty.
+type VEXScope struct {
+	Node     string `query:"node" doc:"Id of the one node that the document is about."`
+	Selector string `query:"selector" maxLength:"4000" doc:"CEL over node: those that the document is about."`
+}
+
+// Imported is what came of a document.
+type Imported struct {
+	// Created are the decisions that were taken.
+	Created []Assertion `json:"created"`
+	// Present are those that were there before, word for word.
+	Present []Assertion `json:"present"`
+	// Unused are what no decision could be made of, and why.
+	Unused []Assertion `json:"unused"`
+}
+
+// Assertion is what one statement says of one product.
+type Assertion struct {
+	Statement     int    `json:"statement" doc:"Its number in the document, from 1."`
+	Vulnerability string `json:"vulnerability"`
+	Product       string `json:"product"`
+	Decision      string `json:"decision,omitempty" doc:"Id of the decision."`
+	Reason        string `json:"reason,omitempty" doc:"Why it was not used."`
+
+	request DecisionRequest
+	named   named
+	at      time.Time
+	place   string // the product, if there is one
+}
+
+// Import makes decisions of an OpenVEX document: each statement that a product is
+// not affected, or that its risk is accepted, is one. To import it again changes
+// nothing. Nothing is taken of a document that is malformed; what fails later
+// leaves what was taken before, and may be repeated.
+func (s *Service) Import(ctx context.Context, document []byte, scope VEXScope, author string) (Imported, error) {
+	doc, err := parseVEX(document)
+	if err != nil {
+		return Imported{}, err
+	}
+	if scope.Node != "" && scope.Selector != "" {
+		return Imported{}, problem.Invalid("selector", "a document is about one node, about those of a selector, or about all")
+	}
+	if scope.Selector != "" {
+		if _, err := s.nodes.Select(ctx, s.db.Read(), scope.Selector); err != nil {
+			return Imported{}, err
+		}
+	}
+	all, err := doc.assertions(scope)
+	if err != nil {
+		return Imported{}, err
+	}
+	if err := s.judge(ctx, all); err != nil {
+		return Imported{}, err
+	}
+	return s.takeAll(ctx, all, author)
+}
+
+// parseVEX reads a document, and refuses what is none.
+func parseVEX(data []byte) (*vexDocument, error) {
+	var doc vexDocument
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	err := decoder.Decode(&doc)
+	var mistyped *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &mistyped):
+		return nil, problem.Invalid(cmp.Or(mistyped.Field, "document"), "is a JSON %s, which it cannot be", mistyped.Value)
+	case err != nil:
+		return nil, problem.Invalid("document", "is no JSON: %v", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, problem.Invalid("document", "goes on after its end")
+	}
+	if !strings.HasPrefix(doc.Context, vexNamespace) {
+		return nil, problem.Invalid("@context", "is not %s: it is no OpenVEX document", vexContext)
+	}
+	if doc.Statements == nil {
+		return nil, problem.Invalid("statements", "is missing")
+	}
+	return &doc, nil
+}
+
+// UnmarshalJSON: before 0.2.0 a vulnerability was its name alone.
+func (v *vexVulnerability) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, &v.Name) == nil {
+		return nil
+	}
+	type plain vexVulnerability
+	return json.Unmarshal(data, (*plain)(v))
+}
+
+// UnmarshalJSON: before 0.2.0 a product was its id alone.
+func (p *vexProduct) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, &p.ID) == nil {
+		return nil
+	}
+	type plain vexProduct
+	return json.Unmarshal(data, (*plain)(p))
+}
+
+// assertions are what the statements say of each product.
+func (doc *vexDocument) assertions(scope VEXScope) ([]*Assertion, error) {
+	published, err := moment("timestamp", doc.Timestamp, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	author := doc.Author
+	if author == "" {
+		author = "the document"
+	}
+	all := []*Assertion{}
+	for i, s := range doc.Statements {
+		place := fmt.Sprintf("statements[%d]", i)
+		if s == nil {
+			return nil, problem.Invalid(place, "is null")
+		}
+		at, err := moment(place+".timestamp", s.Timestamp, published)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.check(place); err != nil {
+			return nil, err
+		}
+		said, unused := s.decision(author)
+		said.Vulnerability = s.Vulnerability.identity()
+		say := func(product vexProduct, part *vexProduct) {
+			a := &Assertion{Statement: i + 1, Vulnerability: said.Vulnerability, Product: product.String(), Reason: unused, at: at}
+			if part != nil {
+				a.Product += " " + part.String()
+			}
+			a.place = a.Product
+			if a.request, err = said.about(product, part, scope); err != nil && a.Reason == "" {
+				a.Reason = err.Error()
+			}
+			all = append(all, a)
+		}
+		for _, product := range s.Products {
+			for _, part := range product.Subcomponents {
+				say(product, &part)
+			}
+			if len(product.Subcomponents) == 0 {
+				say(product, nil)
+			}
+		}
+		if len(s.Products) == 0 {
+			all = append(all, &Assertion{Statement: i + 1, Vulnerability: said.Vulnerability, Reason: "it names no product"})
+		}
+		if len(all) > assertionLimit {
+			return nil, problem.Invalid("statements", "name more than %d products: import it in parts", assertionLimit)
+		}
+	}
+	return all, nil
+}
+
+func moment(field, text string, otherwise time.Time) (time.Time, error) {
+	if text == "" {
+		return otherwise, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, problem.Invalid(field, "is no moment such as 2026-05-01T00:00:00Z")
+	}
+	return at, nil
+}
+
+var justifications = []string{
+	"", "component_not_present", "vulnerable_code_not_present", "vulnerable_code_not_in_execute_path",
+	"vulnerable_code_cannot_be_controlled_by_adversary", "inline_mitigations_already_exist",
+}
+
+// check refuses a statement that OpenVEX does not know.
+func (s *vexStatement) check(place string) error {
+	switch {
+	case s.Vulnerability.Name == "":
+		return problem.Invalid(place+".vulnerability.name", "is missing")
+	case len(s.Vulnerability.Name) > 200:
+		return problem.Invalid(place+".vulnerability.name", "has more than 200 bytes")
+	case !slices.Contains([]string{NotAffected, vexAffected, vexFixed, vexUnderInvestigation}, s.Status):
+		return problem.Invalid(place+".status", "is none of not_affected, affected, fixed and under_investigation")
+	case !slices.Contains(justifications, s.Justification):
+		return problem.Invalid(place+".justification", "is none of OpenVEX")
+	}
+	for _, text := range []*string{&s.Vulnerability.Name, &s.Impact, &s.Action, &s.Notes} {
+		*text = sbom.CleanText(*text)
+	}
+	s.Impact, s.Notes = shortened(s.Impact), shortened(s.Notes)
+	return nil
+}
+
+// shortened keeps what a reason may have.
+func shortened(text string) string {
+	const most = 4000
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most-len("…")], "") + "…"
+}
+
+// identity is the name that a vulnerability has here: the CVE, if it has one.
+func (v vexVulnerability) identity() string {
+	cves := slices.DeleteFunc(slices.Clone(v.Aliases), func(alias string) bool { return !match.IsCVE(alias) })
+	if !match.IsCVE(v.Name) && len(cves) == 1 {
+		return cves[0]
+	}
+	return v.Name
+}
+
+// about is what the latest assertion has the last word on.
+func (a *Assertion) about() [2]string { return [2]string{a.Vulnerability, a.place} }
+
+// identify gives vulnerabilities that a document knows by a GHSA alone the names
+// that they have here. A GHSA of several CVEs stays what it is.
+func (s *Service) identify(ctx context.Context, all []*Assertion) error {
+	if !slices.ContainsFunc(all, func(a *Assertion) bool { return !match.IsCVE(a.Vulnerability) }) {
+		return nil
+	}
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT name, aliases FROM vulnerability WHERE aliases <> '[]'`)
+	if err != nil {
+		return fmt.Errorf("read other names of vulnerabilities: %w", err)
+	}
+	names := make(map[string][]string)
+	err = db.Each(rows, func(scan db.Scan) error {
+		var name string
+		var aliases []string
+		err := scan(&name, db.JSON{Into: &aliases})
+		for _, alias := range aliases {
+			names[alias] = append(names[alias], name)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read other names of vulnerabilities: %w", err)
+	}
+	for _, a := range all {
+		if known := names[a.Vulnerability]; !match.IsCVE(a.Vulnerability) && len(known) == 1 {
+			a.Vulnerability, a.request.Vulnerability = known[0], known[0]
+		}
+	}
+	return nil
+}
+
+// judge says which assertions cannot be used. Where several are about one place,
+// the latest has the last word (OpenVEX, "Updating Statements").
+func (s *Service) judge(ctx context.Context, all []*Assertion) error {
+	if err := s.identify(ctx, all); err != nil {
+		return err
+	}
+	last := make(map[[2]string]*Assertion)
+	for _, a := range all {
+		if before := last[a.about()]; a.place != "" && (before == nil || !a.at.Before(before.at)) {
+			last[a.about()] = a
+		}
+	}
+	now := s.now()
+	scope, err := s.nodes.Scope(ctx)
+	if err != nil {
+		return err
+	}
+	means := make(map[string]error) // of selectors
+	for _, a := range all {
+		if a.Reason != "" {
+			continue
+		}
+		if later := last[a.about()]; later != a {
+			a.Reason = fmt.Sprintf("statement %d speaks later of the same", later.Statement)
+			continue
+		}
+		a.named, err = a.request.check(now)
+		if err == nil {
+			err = s.exists(ctx, Query{Node: a.request.Node}, scope)
+		}
+		if selector := a.request.Selector; err == nil && selector != "" {
+			if _, asked := means[selector]; !asked {
+				_, means[selector] = s.nodes.Select(ctx, s.db.Read(), selector)
+			}
+			err = means[selector]
+		}
+		var p *problem.Error
+		switch {
+		case errors.As(err, &p):
+			a.Reason = p.Error()
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// takeAll takes the decisions, those about one vulnerability in one transaction: a
+// document may be about thousands.
+func (s *Service) takeAll(ctx context.Context, all []*Assertion, author string) (Imported, error) {
+	out := Imported{Created: []Assertion{}, Present: []Assertion{}, Unused: []Assertion{}}
+	about := make(map[string][]*Assertion)
+	names := []string{}
+	for _, a := range all {
+		if a.Reason != "" {
+			out.Unused = append(out.Unused, *a)
+			continue
+		}
+		if about[a.Vulnerability] == nil {
+			names = append(names, a.Vulnerability)
+		}
+		about[a.Vulnerability] = append(about[a.Vulnerability], a)
+	}
+	for _, name := range names {
+		var created, present []Assertion
+		err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
+			created, present, err = s.takeThose(ctx, tx, name, about[name], author)
+			return err
+		})
+		if err != nil {
+			return out, fmt.Errorf("import decisions about %s: %w", name, err)
+		}
+		out.Created, out.Present = append(out.Created, created...), append(out.Present, present...)
+	}
+	return out, nil
+}
+
+func (s *Service) takeThose(ctx context.Context, tx *db.Tx, vulnerability string, those []*Assertion, author string) (created, present []Assertion, err error) {
+	for _, a := range those {
+		said := *a
+		if said.Decision, err = s.same(ctx, tx, a.request); err != nil {
+			return nil, nil, err
+		}
+		if said.Decision != "" {
+			present = append(present, said)
+			continue
+		}
+		if said.Decision, err = s.take(ctx, tx, a.request, a.named, author); err != nil {
+			return nil, nil, err
+		}
+		created = append(created, said)
+	}
+	if len(created) == 0 {
+		return nil, present, nil
+	}
+	return created, present, reconsider(ctx, tx, vulnerability)
+}
+
+// same returns the decision that holds and says just that; empty if there is none.
+func (s *Service) same(ctx context.Context, tx *db.Tx, r DecisionRequest) (id string, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT COALESCE(min(id), '') FROM decision WHERE expired_at IS NULL AND vulnerability = $1 AND package = $2 AND component = $3
+		AND status = $4 AND justification = $5 AND reason = $6 AND node_id = $7 AND selector = $8 AND until IS NOT DISTINCT FROM CAST($9 AS BIGINT)`,
+		r.Vulnerability, r.Package, r.Component, r.Status, r.Justification, r.Reason, r.Node, r.Selector, r.end()).Scan(&id)
+	return id, err
+}

@@ -1,0 +1,133 @@
+package finding
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"patrol/internal/platform/db"
+)
+
+// How much one transaction removes: others wait for it.
+const (
+	sweepOccurrences = 500
+	sweepResults     = 20 // with some thousand findings in each
+	sweepFindings    = 2000
+)
+
+// SweepOccurrences removes occurrences that were resolved before a moment, and
+// returns how many. What is open stays, and so do the numbers: they count what is
+// open, and when a vulnerability was first seen is remembered apart.
+func (s *Service) SweepOccurrences(ctx context.Context, moment time.Time) (removed int64, err error) {
+	for {
+		n, err := s.sweep(ctx, `DELETE FROM occurrence WHERE id IN (SELECT id FROM occurrence
+			WHERE resolved_at < $1 ORDER BY resolved_at, id LIMIT $2) AND state = '`+Resolved+`'`, moment.UnixMicro(), sweepOccurrences)
+		removed += n
+		if err != nil || n < sweepOccurrences {
+			return removed, err
+		}
+	}
+}
+
+// sweep runs one statement in a transaction.
+func (s *Service) sweep(ctx context.Context, statement string, args ...any) (removed int64, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		result, err := tx.ExecContext(ctx, statement, args...)
+		if err != nil {
+			return fmt.Errorf("remove what is old: %w", err)
+		}
+		removed, err = result.RowsAffected()
+		return err
+	})
+	return removed, err
+}
+
+// needless holds for a result r that says what is wrong with no node now, and what
+// no scan found. While a scan is being matched, what its inventory gave is not yet
+// the scan's.
+const needless = `NOT EXISTS (SELECT 1 FROM node_result AS h WHERE h.result_id = r.id) AND NOT EXISTS (SELECT 1 FROM scan AS s WHERE s.result_id = r.id)
+	AND NOT EXISTS (SELECT 1 FROM scan AS s JOIN sbom AS b ON b.id = s.sbom_id JOIN result_of AS m ON m.inventory_id = b.inventory_id
+		WHERE s.state = 'matching' AND m.result_id = r.id)`
+
+// SweepResults removes results that nothing needs, whenever they came to be, and
+// findings that stand in none; it returns how many results.
+func (s *Service) SweepResults(ctx context.Context, _ time.Time) (removed int64, err error) {
+	for after := int64(0); ; {
+		rows, err := s.db.Read().QueryContext(ctx, `SELECT r.id FROM result AS r WHERE r.id > $1 AND `+needless+` ORDER BY r.id LIMIT $2`, after, sweepResults)
+		results, err := db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+		if err != nil {
+			return removed, fmt.Errorf("find results that nothing needs: %w", err)
+		}
+		if len(results) == 0 {
+			break
+		}
+		after = results[len(results)-1]
+		n, err := s.dropResults(ctx, results)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
+	}
+	// Of an inventory whose last document was removed nothing is asked again.
+	if _, err := s.sweep(ctx, `DELETE FROM result_of WHERE NOT EXISTS (SELECT 1 FROM sbom AS b WHERE b.inventory_id = result_of.inventory_id)
+			AND NOT EXISTS (SELECT 1 FROM node AS n WHERE n.inventory_id = result_of.inventory_id)`); err != nil {
+		return removed, err
+	}
+	return removed, s.sweepFindings(ctx)
+}
+
+// dropResults removes those of the results that are needless still.
+func (s *Service) dropResults(ctx context.Context, results []int64) (removed int64, err error) {
+	list, err := db.Column(results)
+	if err != nil {
+		return 0, err
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT r.id FROM result AS r WHERE r.id IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j) AND `+needless, list)
+		still, err := db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+		if err != nil {
+			return err
+		}
+		those, err := db.Column(still)
+		if err != nil {
+			return err
+		}
+		for _, table := range []string{`result_finding WHERE result_id`, `result_of WHERE result_id`, `result WHERE id`} {
+			_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j)`, those)
+			if err != nil {
+				return fmt.Errorf("remove results: %w", err)
+			}
+		}
+		removed = int64(len(still))
+		return nil
+	})
+	return removed, err
+}
+
+// sweepFindings removes findings that stand in no result. Those of a package whose
+// occurrences are kept stay: they tell what is wrong with what could not be looked
+// at since, and how severe it was.
+func (s *Service) sweepFindings(ctx context.Context) error {
+	const unused = `f.results = 0 AND NOT EXISTS (SELECT 1 FROM result_finding AS r WHERE r.finding_id = f.id)
+		AND NOT EXISTS (SELECT 1 FROM occurrence AS o WHERE o.vulnerability_id = f.vulnerability_id AND o.ecosystem = f.ecosystem AND o.package = f.package)`
+	for after := int64(0); ; {
+		rows, err := s.db.Read().QueryContext(ctx, `SELECT f.id FROM finding AS f WHERE f.id > $1 AND `+unused+` ORDER BY f.id LIMIT $2`, after, sweepFindings)
+		findings, err := db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+		if err != nil {
+			return fmt.Errorf("find findings that stand in no result: %w", err)
+		}
+		if len(findings) == 0 {
+			return nil
+		}
+		after = findings[len(findings)-1]
+		list, err := db.Column(findings)
+		if err != nil {
+			return err
+		}
+		_, err = s.sweep(ctx, `DELETE FROM finding WHERE id IN (SELECT f.id FROM finding AS f
+			WHERE f.id IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j) AND `+unused+`)`, list)
+		if err != nil {
+			return err
+		}
+	}
+}
