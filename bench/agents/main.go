@@ -29,6 +29,7 @@ const (
 
 type options struct {
 	binary, keep string
+	memory       string
 	count        int
 	ramp         time.Duration
 	settle, span time.Duration
@@ -40,6 +41,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.binary, "patrol", "bin/patrol", "the built program")
 	flag.StringVar(&o.keep, "keep", "", "directory for the console's data and the logs, which then stay")
+	flag.StringVar(&o.memory, "memory", "off", "the console's GOMEMLIMIT, such as 540MiB, towards which its collector of garbage works")
 	flag.IntVar(&o.count, "count", 10_000, "how many agents")
 	flag.DurationVar(&o.ramp, "ramp", 2*time.Minute, "how long until all agents have begun")
 	flag.DurationVar(&o.settle, "settle", 40*time.Second, "how long to wait after the last handshake")
@@ -66,7 +68,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 	}
 	ctx, cancel := context.WithCancel(ctx) // ends the processes
 	defer cancel()
-	c, err := startConsole(ctx, o.binary, dir)
+	c, err := startConsole(ctx, dir, o)
 	if err != nil {
 		return err
 	}

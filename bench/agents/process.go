@@ -58,12 +58,12 @@ type console struct {
 }
 
 // startConsole starts one on loopback, with TLS.
-func startConsole(ctx context.Context, binary, dir string) (*console, error) {
+func startConsole(ctx context.Context, dir string, o options) (*console, error) {
 	if _, err := tlscert.SelfSigned(filepath.Join(dir, "tls"), time.Now()); err != nil {
 		return nil, err
 	}
 	read, write := io.Pipe()
-	p, err := start(ctx, binary, logFile(dir, "console"), []string{"PATROL_ADMIN_PASSWORD=" + password}, write,
+	p, err := start(ctx, o.binary, logFile(dir, "console"), []string{"PATROL_ADMIN_PASSWORD=" + password, "GOMEMLIMIT=" + o.memory}, write,
 		"console", "--data-dir", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0", "--feed-url", filepath.Join(dir, "nowhere"),
 		"--tls-cert", filepath.Join(dir, "tls", "tls.crt"), "--tls-key", filepath.Join(dir, "tls", "tls.key"), "--log-level", "warn")
 	if err != nil {
