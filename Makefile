@@ -11,7 +11,7 @@ DATA        := PATROL_SHARED=$(SHARED) $(GO) test -tags shareddata
 
 export PATROL_SHARED := $(SHARED)
 
-.PHONY: build run test test-containers test-data lint bench bench-lists fuzz soak generate clean
+.PHONY: build run test test-containers test-data lint bench bench-lists bench-agents fuzz soak generate clean
 
 build: $(UI)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/patrol ./cmd/patrol
@@ -69,6 +69,10 @@ bench-lists:
 	scripts/need.sh pg_ctlcluster=postgresql
 	$(SERVE) $(GO) run ./bench/lists
 
+# 10,000 agents over TLS, from a process of their own, to a console on SQLite.
+bench-agents: build
+	$(GO) run ./bench/agents
+
 # Minimizing inputs that are only interesting would take most of the time.
 fuzz:
 	@for target in $$(grep -rl --include='*_test.go' '^func Fuzz' internal); do \
@@ -77,11 +81,12 @@ fuzz:
 		done; \
 	done
 
-# Kills console and agent at many instants, again and again; reads containers and
-# an image of a Debian that debootstrap makes.
+# Kills console and agent at many instants, again and again; takes the database away
+# for five minutes; reads containers and an image of a Debian that debootstrap makes.
 soak: build
 	$(GO) test -run TestKill -count 20 -timeout 60m ./cmd/patrol
-	scripts/need.sh dockerd=docker.io debootstrap=debootstrap
+	scripts/need.sh pg_ctlcluster=postgresql dockerd=docker.io debootstrap=debootstrap
+	$(GO) test -tags soak -run TestDatabaseGoneForLong -timeout 20m ./cmd/patrol
 	$(GO) test -tags dockerd,soak -run TestDebootstrap -timeout 30m ./internal/agent/containers
 
 clean:

@@ -74,7 +74,7 @@ Every flag is also a variable and a key of the file that --config names:
 		scanCommand(), feedCommand(),
 		nodesCommand(), sbomsCommand(), scansCommand(), findingsCommand(), vulnerabilitiesCommand(), decisionsCommand(), componentsCommand(), schedulesCommand(), eventsCommand(),
 		usersCommand(), tokensCommand(), auditCommand(),
-		backupCommand(), restoreCommand(), doctorCommand(),
+		backupCommand(), restoreCommand(), doctorCommand(), simulateCommand(),
 		openAPICommand(), versionCommand(),
 	)
 	return cmd

@@ -3,25 +3,27 @@
 // does the commands that it is given, and reports.
 //
 // It works for ever. Whatever fails — the network, the console, one scan — is
-// logged, and tried again with a backoff that grows and is spread.
+// logged, and tried again with a backoff that grows and is spread, and never before
+// the console wants it.
 //
 // An agent is inside the machine that it judges: whoever is root there can make
 // it lie.
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
 
 	"patrol/internal/agent/cloud"
-	"patrol/internal/platform/lease"
+	"patrol/internal/collect"
 	"patrol/internal/wire"
 )
 
@@ -34,7 +36,8 @@ type Options struct {
 	HTTP *http.Client
 	// Root is the tree to collect: "/" for this machine.
 	Root string
-	// DataDir keeps the agent's identity across restarts.
+	// DataDir keeps the agent's identity across restarts; without one it is
+	// forgotten when the agent ends.
 	DataDir string
 	Labels  map[string]string
 	// Runtimes are the container runtimes to ask, as "kind:socket"; those that are
@@ -44,10 +47,27 @@ type Options struct {
 	// Cloud tells which cloud instance this is; nil is to ask the metadata service,
 	// if Root is this machine's.
 	Cloud func(context.Context) (cloud.Identity, bool)
+	// Heartbeat is how often the agent says that it is there; the console's pace if
+	// it is zero.
+	Heartbeat time.Duration
+	// Machine, if set, stands in for the machine: nothing of Root is read, and no
+	// runtime is asked.
+	Machine Machine
 }
 
-// poll is how often the agent asks for commands without being told to.
-const poll = 30 * time.Second
+// Machine is one that exists in a simulation alone.
+type Machine interface {
+	Facts() wire.Facts
+	Collect(ctx context.Context) (*collect.Result, error)
+}
+
+const (
+	// pace is how often the agent says that it is there, until the console tells.
+	pace = 30 * time.Second
+	// poll is how often the agent asks for commands without being told to. Stream and
+	// heartbeat both tell it.
+	poll = 5 * time.Minute
+)
 
 // Agent is a registered agent.
 type Agent struct {
@@ -69,12 +89,15 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	session, machine := rand.Text(), new(machine)
+	id, err := loadIdentity(o.DataDir, o.Console.String())
+	if err != nil {
+		return err
+	}
 	for ctx.Err() == nil {
 		a := &Agent{
 			options: o, client: &wire.Client{Console: o.Console, HTTP: o.HTTP}, children: newChildren(o.Labels), session: session, machine: machine,
 		}
-		id, err := a.identify(ctx)
-		if err != nil || ctx.Err() != nil {
+		if err := a.identify(ctx, &id); err != nil || ctx.Err() != nil {
 			return err
 		}
 		switch err := a.work(ctx); {
@@ -87,8 +110,8 @@ func Run(ctx context.Context, o Options) (err error) {
 			continue
 		}
 		if o.EnrolmentToken == "" {
-			slog.Error("to register this machine, start the agent with --enrolment-token, made on the console with patrol tokens create --kind enrolment", "again_in", poll)
-			pause(ctx, poll)
+			slog.Error("to register this machine, start the agent with --enrolment-token, made on the console with patrol tokens create --kind enrolment", "again_in", pace)
+			pause(ctx, pace)
 			continue
 		}
 		id.Node, id.Credential = "", ""
@@ -110,29 +133,31 @@ func (a *Agent) work(ctx context.Context) error {
 	wake := make(chan struct{}, 1)
 	var others sync.WaitGroup
 	others.Go(func() { a.listen(ctx, wake) })
-	others.Go(func() { a.beat(ctx, cancel) })
-	others.Go(func() { a.children.find(ctx, a.options.Runtimes, a.options.Root) })
+	others.Go(func() { a.beat(ctx, wake, cancel) })
+	others.Go(func() {
+		if a.options.Machine == nil {
+			a.children.find(ctx, a.options.Runtimes, a.options.Root)
+		} else {
+			a.children.none()
+		}
+	})
 	others.Go(func() { a.children.report(ctx, a.client) })
 	a.obey(ctx, wake)
 	others.Wait()
 	return context.Cause(ctx)
 }
 
-// identify loads the agent's identity, or registers until the console answers.
-func (a *Agent) identify(ctx context.Context) (identity, error) {
-	id, err := loadIdentity(a.options.DataDir, a.options.Console.String())
-	if err != nil {
-		return id, err
-	}
+// identify registers until the console answers, unless the agent is registered.
+func (a *Agent) identify(ctx context.Context, id *identity) error {
 	if id.Credential != "" {
 		a.client.Credential = id.Credential
 		slog.Info("agent starts", "console", a.options.Console.Redacted(), "node", id.Node)
-		return id, nil
+		return nil
 	}
 	if a.options.EnrolmentToken == "" {
-		return id, errors.New("this agent is not registered yet: pass --enrolment-token, made on the console with patrol tokens create --kind enrolment")
+		return errors.New("this agent is not registered yet: pass --enrolment-token, made on the console with patrol tokens create --kind enrolment")
 	}
-	return id, again(ctx, "register", func() error {
+	return again(ctx, "register", func() error {
 		facts, err := a.facts(ctx)
 		if err != nil {
 			return err
@@ -166,7 +191,7 @@ func (a *Agent) listen(ctx context.Context, wake chan<- struct{}) {
 		if ctx.Err() != nil {
 			return
 		}
-		wait := lease.Backoff(attempt + 1)
+		wait := delay(err, attempt+1)
 		slog.Warn("not connected to the console", "error", err, "again_in", wait.Round(time.Millisecond))
 		pause(ctx, wait)
 	}
@@ -174,6 +199,11 @@ func (a *Agent) listen(ctx context.Context, wake chan<- struct{}) {
 
 // facts is what this agent says of its machine and itself now.
 func (a *Agent) facts(ctx context.Context) (wire.Facts, error) {
+	if a.options.Machine != nil {
+		facts := a.options.Machine.Facts()
+		facts.Protocol, facts.Agent, facts.Session = wire.Version, a.options.Version, a.session
+		return facts, nil
+	}
 	facts, err := readFacts(a.options)
 	a.machine.describe(ctx, a.options, &facts)
 	facts.Session = a.session
@@ -192,15 +222,14 @@ func (a *Agent) greet(ctx context.Context) error {
 		case errors.Is(err, wire.ErrRefused):
 			return nil // what is wrong with it was said, and is no reason not to work
 		}
-		pause(ctx, lease.Backoff(attempt))
+		pause(ctx, delay(err, attempt))
 	}
 	return nil
 }
 
-// heartbeat says that the agent is there, and returns when to say so again.
-func (a *Agent) heartbeat(ctx context.Context) (next time.Duration, err error) {
+// heartbeat says that the agent is there.
+func (a *Agent) heartbeat(ctx context.Context) (out wire.HeartbeatResponse, err error) {
 	facts, err := a.facts(ctx)
-	var out wire.HeartbeatResponse
 	if err == nil {
 		out, err = a.client.Heartbeat(ctx, facts)
 	}
@@ -210,71 +239,57 @@ func (a *Agent) heartbeat(ctx context.Context) (next time.Duration, err error) {
 	if out.Shared {
 		slog.Warn("another machine came with this agent's credential, and was refused: it is a clone of this one, or has its data")
 	}
-	if out.Seconds > 0 {
-		return time.Duration(out.Seconds) * time.Second, err
-	}
-	return poll, err
+	return out, err
 }
 
-// beat sends heartbeats at the console's pace.
-func (a *Agent) beat(ctx context.Context, cancel context.CancelCauseFunc) {
-	for wait := poll; ; {
+// beat sends heartbeats at the console's pace, each of them a little sooner or later:
+// agents that were started together do not ask together.
+func (a *Agent) beat(ctx context.Context, wake chan<- struct{}, cancel context.CancelCauseFunc) {
+	every := cmp.Or(a.options.Heartbeat, pace)
+	for wait := mathrand.N(every); ; {
 		pause(ctx, wait)
 		if ctx.Err() != nil {
 			return
 		}
-		var err error
-		if wait, err = a.heartbeat(ctx); errors.Is(err, wire.ErrUnknown) || errors.Is(err, wire.ErrShared) {
+		out, err := a.heartbeat(ctx)
+		if errors.Is(err, wire.ErrUnknown) || errors.Is(err, wire.ErrShared) {
 			cancel(err)
 		}
+		if out.Commands {
+			poke(wake)
+		}
+		every = cmp.Or(a.options.Heartbeat, time.Duration(out.Seconds)*time.Second, pace)
+		wait = max(every*9/10+mathrand.N(every/5+1), min(wire.RetryAfter(err), longest))
 	}
 }
 
 // obey claims commands and does them one after another.
 func (a *Agent) obey(ctx context.Context, wake <-chan struct{}) {
-	for ctx.Err() == nil {
+	for attempt := 1; ctx.Err() == nil; attempt++ {
 		out, err := a.client.Claim(ctx)
 		if err == nil && len(out.Commands) > 0 {
+			attempt = 0
 			for _, command := range out.Commands {
 				a.do(ctx, command)
 			}
 			continue
 		}
-		// The listener complains of a console that is away; here it would be twice.
 		wait := poll
-		if out.RetrySeconds > 0 {
+		switch {
+		case err != nil: // the listener complains of a console that is away; here it would be twice
+			wait = delay(err, attempt)
+		case out.RetrySeconds > 0:
 			wait = min(poll, time.Duration(out.RetrySeconds)*time.Second)
 		}
+		if err == nil {
+			attempt = 0
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-wake:
-		case <-time.After(wait):
+		case <-timer.C:
 		}
-	}
-}
-
-// again tries until it works or the context ends; an answer that will not change
-// is returned.
-func again(ctx context.Context, what string, try func() error) error {
-	for attempt := 1; ; attempt++ {
-		err := try()
-		if err == nil || ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(err, wire.ErrUnknown) || errors.Is(err, wire.ErrLost) || errors.Is(err, wire.ErrRefused) {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-		wait := lease.Backoff(attempt)
-		slog.Warn("could not "+what, "error", err, "again_in", wait.Round(time.Millisecond))
-		pause(ctx, wait)
-	}
-}
-
-func pause(ctx context.Context, wait time.Duration) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+		timer.Stop()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -95,6 +96,12 @@ func (c *children) find(ctx context.Context, names []string, root string) {
 		poke(c.changed)
 		pause(ctx, findEvery)
 	}
+}
+
+// none says that there is no runtime to follow.
+func (c *children) none() {
+	close(c.looked)
+	poke(c.changed)
 }
 
 func (c *children) runtime(name string) containers.Runtime {
@@ -203,12 +210,13 @@ func (c *children) now() (runtimes []wire.Runtime, all map[wire.ChildKey]wire.Ch
 // report tells the console what there is, and then what changes.
 func (c *children) report(ctx context.Context, client *wire.Client) {
 	told := knowledge{full: true}
-	everything := time.NewTicker(resync)
+	everything := time.NewTicker(resync*9/10 + rand.N(resync/5)) // many hosts start together
 	defer everything.Stop()
+	var failed error
 	for attempt := 0; ; {
 		retry := make(<-chan time.Time)
 		if attempt > 0 {
-			retry = time.After(lease.Backoff(attempt))
+			retry = time.After(delay(failed, attempt))
 		}
 		select {
 		case <-ctx.Done():
@@ -229,7 +237,7 @@ func (c *children) report(ctx context.Context, client *wire.Client) {
 			if ctx.Err() == nil {
 				slog.Warn("could not report the containers of this host", "error", err)
 			}
-			attempt, told.full = attempt+1, true
+			attempt, failed, told.full = attempt+1, err, true
 			continue
 		}
 		attempt, told = 0, knowledge{runtimes: runtimes, all: all}

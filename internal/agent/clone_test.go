@@ -2,13 +2,19 @@ package agent_test
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"patrol/internal/agent"
 	"patrol/internal/agent/cloud"
+	"patrol/internal/client"
 	"patrol/internal/fleet"
+	"patrol/internal/platform/audit"
 	"patrol/internal/scan"
 	"patrol/internal/wire"
 )
@@ -101,6 +107,63 @@ func TestCloneWithoutAToken(t *testing.T) {
 	if n := h.nodes(); claims != 0 || len(n) != 1 || n[0].ID != node || n[0].Cloud.Instance != "i-1" {
 		t.Errorf("the clone asked %d times for something to do; nodes = %+v", claims, n)
 	}
+}
+
+// Both agents of one credential say so in their logs, and so does the audit log.
+func TestBothAreToldOfTheOther(t *testing.T) {
+	said := logged(t)
+	h := newHouse(t)
+	original := h.machine()
+	original.cloud, original.heartbeat = instance("i-1", nil), 100*time.Millisecond
+	node, _ := original.registered()
+	clone := original.cloned()
+	clone.cloud = instance("i-2", nil)
+	clone.run("")
+	eventually(t, "the clone is told", func() bool {
+		return said.has("another agent uses this agent's credential: this machine is a clone of the other")
+	})
+	eventually(t, "the original is told", func() bool {
+		return said.has("another machine came with this agent's credential, and was refused")
+	})
+	var entries []audit.Entry
+	for e, err := range client.List[audit.Entry](t.Context(), h.api, "audit", nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == "agent.credential_shared" {
+			entries = append(entries, e)
+		}
+	}
+	if len(entries) != 1 || entries[0].Subject.ID != node || entries[0].Actor.Kind != "agent" || entries[0].Address == "" || !strings.Contains(string(entries[0].After), "aws/i-2") {
+		t.Errorf("the audit log has %+v", entries)
+	}
+}
+
+// lines are those of a log.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *lines) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
+}
+
+// logged keeps what is logged until the test ends.
+func logged(t *testing.T) *lines {
+	t.Helper()
+	l, before := new(lines), slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(l, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	return l
 }
 
 func TestTwoAgentsWithOneDirectory(t *testing.T) {

@@ -36,7 +36,9 @@ func (a *Agent) do(ctx context.Context, command wire.Command) {
 	case err != nil:
 		slog.Error("command failed", "scan", command.Scan, "error", err)
 	}
-	debug.FreeOSMemory() // a scan needs much for a short while; the machine has other work
+	if a.options.Machine == nil {
+		debug.FreeOSMemory() // a scan needs much for a short while; the machine has other work
+	}
 }
 
 // keep extends the lease thrice in its time, and cancels the work once the
@@ -93,6 +95,9 @@ func (a *Agent) scan(ctx context.Context, command wire.Command) error {
 func (a *Agent) collect(ctx context.Context, command wire.Command) (*collect.Result, error) {
 	if command.Target != nil {
 		return a.children.collect(ctx, *command.Target)
+	}
+	if a.options.Machine != nil {
+		return a.options.Machine.Collect(ctx)
 	}
 	return collect.Dir(ctx, collect.Options{Root: a.options.Root, Exclude: a.children.storage(ctx, a.options.Root)})
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"patrol/internal/scan"
 )
@@ -48,6 +49,19 @@ func TestLostAnswersOfAScan(t *testing.T) {
 				t.Errorf("scans = %+v\n%+v", s, again)
 			}
 		})
+	}
+}
+
+// A proxy that lets no stream through costs time alone: the heartbeat tells that
+// there is something to do.
+func TestScanWithoutAStream(t *testing.T) {
+	h := newHouse(t)
+	h.network.set(func(n *network) { n.broken = "/wire/v1/stream" })
+	m := h.machine()
+	m.heartbeat = 100 * time.Millisecond
+	node, _ := m.registered()
+	for range 2 {
+		h.finished(h.startScan(node), scan.Complete)
 	}
 }
 

@@ -28,6 +28,9 @@ type identity struct {
 // credential of the other.
 func loadIdentity(dir, console string) (identity, error) {
 	var id identity
+	if dir == "" {
+		return identity{Console: console, Key: rand.Text()}, nil
+	}
 	path := filepath.Join(dir, "agent.json")
 	data, err := os.ReadFile(path)
 	switch {
@@ -48,6 +51,9 @@ func loadIdentity(dir, console string) (identity, error) {
 
 // save replaces the file in one step: a crash leaves the old identity or the new.
 func (id identity) save(dir string) (err error) {
+	if dir == "" {
+		return nil
+	}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("keep the agent's identity: %w; choose another directory with --data-dir", err)

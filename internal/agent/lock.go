@@ -12,6 +12,9 @@ import (
 // lock keeps a second agent from the data of one that runs: they would share its
 // credential. The lock ends with the process, however that ends.
 func lock(dir string) (release func() error, err error) {
+	if dir == "" {
+		return func() error { return nil }, nil
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("lock the agent's data: %w; choose another directory with --data-dir", err)
 	}

@@ -53,6 +53,8 @@ type network struct {
 	release chan struct{} // and lets it go on
 	uploads int
 
+	broken string // the path that something between answers itself, with 502
+
 	count     string // a part of the path whose requests are
 	counted   int
 	conflicts int // answers that say that something is another's
@@ -106,7 +108,7 @@ func (n *network) answer(r *http.Response) error {
 func (n *network) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n.mu.Lock()
-		held, release, refuse := n.held, n.release, n.refuse == r.Method
+		held, release, refuse, broken := n.held, n.release, n.refuse == r.Method, n.broken != "" && n.broken == r.URL.Path
 		if r.Method == http.MethodPut {
 			n.uploads++
 			n.held = nil
@@ -121,6 +123,10 @@ func (n *network) gate(next http.Handler) http.Handler {
 		}
 		if refuse {
 			http.Error(w, "<html>413 Request Entity Too Large</html>", http.StatusRequestEntityTooLarge)
+			return
+		}
+		if broken {
+			http.Error(w, "<html>502 Bad Gateway</html>", http.StatusBadGateway)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -213,6 +219,7 @@ type machine struct {
 	root, dataDir string
 	console       *url.URL
 	runtimes      []string
+	heartbeat     time.Duration
 	labels        map[string]string
 	cloud         func(context.Context) (cloud.Identity, bool)
 }
@@ -232,7 +239,7 @@ func (h *house) machine() *machine {
 func (m *machine) options(enrolment string) agent.Options {
 	return agent.Options{
 		Console: m.console, EnrolmentToken: enrolment, HTTP: &http.Client{Transport: new(http.Transport)},
-		Root: m.root, DataDir: m.dataDir, Labels: m.labels, Version: "test", Runtimes: m.runtimes, Cloud: m.cloud,
+		Root: m.root, DataDir: m.dataDir, Labels: m.labels, Version: "test", Runtimes: m.runtimes, Cloud: m.cloud, Heartbeat: m.heartbeat,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
@@ -21,12 +22,30 @@ func (s *Service) Report(ctx context.Context, host string, in wire.ChildrenReque
 	if err := checkChildren(in); err != nil {
 		return err
 	}
+	// Most hosts have no containers, and say so every few minutes.
+	if old, err := s.saysNothing(ctx, host, in); err != nil || old {
+		return err
+	}
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		if err := s.report(ctx, tx, host, in); err != nil {
 			return fmt.Errorf("note the containers of node %s: %w", host, err)
 		}
 		return nil
 	})
+}
+
+// saysNothing tells whether a report is that there are no children, of a host that
+// had none before.
+func (s *Service) saysNothing(ctx context.Context, host string, in wire.ChildrenRequest) (bool, error) {
+	if len(in.Runtimes)+len(in.Children) > 0 {
+		return false, nil
+	}
+	var had int
+	row := s.db.Read().QueryRowContext(ctx, `SELECT count(*) FROM node WHERE (id = $1 AND runtimes <> '[]') OR (host_id = $1 AND present = 1)`, host)
+	if err := row.Scan(&had); err != nil {
+		return false, fmt.Errorf("look for the containers of node %s: %w", host, err)
+	}
+	return had == 0, nil
 }
 
 func checkChildren(in wire.ChildrenRequest) error {
@@ -64,7 +83,7 @@ const maxError = 1024
 type childRow struct {
 	key               wire.ChildKey
 	id, name, runtime string
-	present           bool
+	present, retired  bool
 	labels            origins
 }
 
@@ -93,7 +112,7 @@ func (s *Service) report(ctx context.Context, tx *db.Tx, host string, in wire.Ch
 }
 
 func children(ctx context.Context, q db.Querier, host string) (map[wire.ChildKey]*childRow, error) {
-	rows, err := q.QueryContext(ctx, `SELECT kind, child_key, id, name, runtime, present, label_origins FROM node WHERE host_id = $1`, host)
+	rows, err := q.QueryContext(ctx, `SELECT kind, child_key, id, name, runtime, present, retired_at, label_origins FROM node WHERE host_id = $1`, host)
 	if err != nil {
 		return nil, err
 	}
@@ -101,8 +120,9 @@ func children(ctx context.Context, q db.Querier, host string) (map[wire.ChildKey
 	return have, db.Each(rows, func(scan db.Scan) error {
 		var row childRow
 		var present int
-		err := scan(&row.key.Kind, &row.key.Key, &row.id, &row.name, &row.runtime, &present, db.JSON{Into: &row.labels})
-		row.present = present == 1
+		var retired time.Time
+		err := scan(&row.key.Kind, &row.key.Key, &row.id, &row.name, &row.runtime, &present, db.Time{Time: &retired}, db.JSON{Into: &row.labels})
+		row.present, row.retired = present == 1, !retired.IsZero()
 		have[row.key] = &row
 		return err
 	})
@@ -157,7 +177,8 @@ func (s *Service) keepChildren(ctx context.Context, tx *db.Tx, host string, all 
 			h.id, value->>'runtime', value->>'key', value->>'image', 1
 		FROM json_each($1) AS j JOIN node AS h ON h.id = $2 WHERE TRUE
 		ON CONFLICT (host_id, kind, child_key) DO UPDATE SET name = excluded.name, labels = excluded.labels, label_origins = excluded.label_origins, runtime = excluded.runtime,
-			image = excluded.image, present = 1, retired_at = NULL, last_seen = excluded.last_seen
+			image = excluded.image, present = 1, last_seen = excluded.last_seen,
+			revived_at = CASE WHEN node.retired_at IS NULL THEN node.revived_at ELSE excluded.last_seen END, retired_at = NULL
 		WHERE node.present = 0 OR node.retired_at IS NOT NULL OR (node.name, node.labels, node.runtime, node.image) IS DISTINCT FROM (excluded.name, excluded.labels, excluded.runtime, excluded.image)`,
 		text, host, s.now().UnixMicro())
 	if err != nil {
@@ -216,7 +237,7 @@ func (s *Service) leave(ctx context.Context, tx *db.Tx, gone []*childRow) error 
 	return err
 }
 
-// tell writes the events of what is new, came back or left.
+// tell writes the events of what is new, came back, also from retirement, or left.
 func (s *Service) tell(ctx context.Context, tx *db.Tx, host string, all []wire.Child, before map[wire.ChildKey]*childRow, gone []*childRow) error {
 	after, err := children(ctx, tx, host)
 	if err != nil {
@@ -235,6 +256,8 @@ func (s *Service) tell(ctx context.Context, tx *db.Tx, host string, all []wire.C
 		switch was := before[key]; {
 		case was == nil:
 			err = say("node.registered", after[key])
+		case was.retired:
+			err = say("node.revived", after[key])
 		case !was.present:
 			err = say("node.started", after[key])
 		default:

@@ -218,3 +218,62 @@ func TestReportRefuses(t *testing.T) {
 		}
 	})
 }
+
+// What was retired with its host comes back with it, and is told of as the host is.
+func TestChildIsRevived(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		host := h.register("web-1").Node
+		h.report(host, all(container("c1", "one")))
+		one := h.child("one").ID
+		if err := h.Retire(t.Context(), host); err != nil {
+			t.Fatal(err)
+		}
+		h.wantState(one, fleet.Retired)
+		h.clock.Advance(time.Hour)
+		h.register("web-1")
+		h.wantState(one, fleet.Retired)
+		for range 2 {
+			h.report(host, all(container("c1", "one")))
+		}
+		h.wantState(one, fleet.Active)
+		h.wantEvents(one, map[string]int{"node.registered": 1, "node.retired": 1, "node.revived": 1})
+		want := noon.Add(time.Hour).UnixMicro()
+		if n := dbtest.Count(t, h.db.Read(), `SELECT revived_at FROM node WHERE id = $1`, one); int64(n) != want {
+			t.Errorf("revived at %d; want %d", n, want)
+		}
+		if n := h.events("node.started", one); n != 0 {
+			t.Errorf("%d events say that it was started, too", n)
+		}
+	})
+}
+
+// A container is not retired under the eyes of an agent that would bring it back.
+func TestRetireAChild(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.retiring(14*day, nil)
+		host := h.register("web-1").Node
+		h.report(host, all(container("c1", "one"), container("c2", "two"), image("sha256:1", "shop:1")))
+		one, two, shop := h.child("one").ID, h.child("two").ID, h.child("shop:1").ID
+		for _, node := range []string{one, two, shop} {
+			wantProblem(t, h.Retire(t.Context(), node), problem.KindConflict)
+			h.wantState(node, fleet.Active)
+		}
+		h.report(host, all(container("c2", "two")))
+		for range 2 {
+			if err := h.Retire(t.Context(), one); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.wantState(one, fleet.Retired)
+		// Nobody reports for a host that is silent.
+		h.clock.Advance(time.Hour)
+		h.sweep()
+		if err := h.Retire(t.Context(), two); err != nil {
+			t.Fatal(err)
+		}
+		h.wantState(two, fleet.Retired)
+		if n := dbtest.Count(t, h.db.Read(), `SELECT count(*) FROM audit WHERE action = 'node.retired'`); n != 2 {
+			t.Errorf("%d entries of the audit log; want 2", n)
+		}
+	})
+}

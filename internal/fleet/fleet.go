@@ -115,6 +115,7 @@ type Service struct {
 	scopes     map[string]Scope // selector → the nodes that it meant lately
 	lifecycle  Lifecycle
 	packer     *zstd.Encoder // of documents
+	beats      beats
 	components cache
 }
 
@@ -124,7 +125,7 @@ func NewService(d *db.DB, a *auth.Service, signals *lease.Signals, now func() ti
 	if err != nil {
 		panic(err) // these options are wrong on no machine or on all
 	}
-	return &Service{db: d, auth: a, signals: signals, now: now, scopes: make(map[string]Scope), lifecycle: Lifecycle{Retention: DefaultRetention}, packer: packer}
+	return &Service{db: d, auth: a, signals: signals, now: now, scopes: make(map[string]Scope), lifecycle: Lifecycle{Retention: DefaultRetention}, packer: packer, beats: beats{pause: gathering}}
 }
 
 // CommandTopic is the signal that the agent of a node has something to claim.

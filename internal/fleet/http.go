@@ -144,7 +144,11 @@ func (s *Service) stream(w http.ResponseWriter, r *http.Request) {
 		// A reader that takes nothing for so long is gone.
 		_ = out.SetWriteDeadline(time.Now().Add(wire.PingInterval))
 		_, err := io.WriteString(w, line+"\n\n")
-		return err == nil && out.Flush() == nil
+		if err != nil || out.Flush() != nil {
+			return false
+		}
+		// A deadline that passes while nothing is sent would end the stream on HTTP/2.
+		return out.SetWriteDeadline(time.Time{}) == nil
 	}
 	// What was asked before the agent listened is claimed now.
 	for ok := say("event: wake"); ok; {

@@ -22,6 +22,7 @@ import (
 // known is what the console has of a node when its agent speaks.
 type known struct {
 	id         string
+	name       string
 	key        string
 	labels     origins
 	machineID  string
@@ -34,11 +35,11 @@ type known struct {
 	retired    bool
 }
 
-const selectKnown = `SELECT id, enrolment_key, label_origins, machine_id, hardware_id, cloud, session, sessions, last_seen, silent_at, retired_at FROM node `
+const selectKnown = `SELECT id, name, enrolment_key, label_origins, machine_id, hardware_id, cloud, session, sessions, last_seen, silent_at, retired_at FROM node `
 
 func readKnown(scan db.Scan) (k known, err error) {
 	var silent, retired time.Time
-	err = scan(&k.id, &k.key, db.JSON{Into: &k.labels}, &k.machineID, &k.hardwareID, db.JSON{Into: &k.cloud}, &k.session,
+	err = scan(&k.id, &k.name, &k.key, db.JSON{Into: &k.labels}, &k.machineID, &k.hardwareID, db.JSON{Into: &k.cloud}, &k.session,
 		db.JSON{Into: &k.sessions}, db.Time{Time: &k.lastSeen}, db.Time{Time: &silent}, db.Time{Time: &retired})
 	k.silent, k.retired = !silent.IsZero(), !retired.IsZero()
 	return k, err
@@ -69,6 +70,11 @@ type sessions struct {
 	Refused []string `json:"refused,omitempty"`
 	// Shared is when one was refused last.
 	Shared time.Time `json:"shared,omitzero"`
+}
+
+// sharedAt tells whether somebody was refused lately.
+func (s sessions) sharedAt(now time.Time) bool {
+	return !s.Shared.IsZero() && now.Sub(s.Shared) <= 3*HeartbeatInterval
 }
 
 const (

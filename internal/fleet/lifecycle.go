@@ -35,12 +35,13 @@ const (
 )
 
 // Run notices nodes that fall silent, and retires those that stay so, until the
-// context ends. It begins once every agent has had the time to speak: it may have
-// been the console, or the database, that was away.
+// context ends. It begins once every agent has had the time to speak, and so it does
+// after a time in which nothing could be looked for: it may have been the console, or
+// the database, that was away.
 func (s *Service) Run(ctx context.Context) {
 	const grace = 3 * HeartbeatInterval
 	failing := logs.Lasting{What: "looking for nodes that fell silent failed; it will be tried again"}
-	for wait := grace; ; {
+	for wait, away := grace, false; ; {
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -49,12 +50,24 @@ func (s *Service) Run(ctx context.Context) {
 		case <-timer.C:
 		}
 		wait = HeartbeatInterval
-		err := s.sweep(ctx)
+		err := s.watch(ctx, away)
 		failing.Note(ctx, err)
-		if err != nil {
+		if err == nil && away {
 			wait = grace
 		}
+		away = err != nil
 	}
+}
+
+// watch looks for silent nodes, or only whether that can be done again.
+func (s *Service) watch(ctx context.Context, away bool) error {
+	if !away {
+		return s.sweep(ctx)
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		var one int
+		return tx.QueryRowContext(ctx, `SELECT 1`).Scan(&one)
+	})
 }
 
 // batch is how many nodes one transaction takes on.
@@ -134,18 +147,25 @@ func (s *Service) retireLost(ctx context.Context, node string) error {
 }
 
 // Retire retires a node at once and ends its credential: an agent that is to come
-// back needs an enrolment token. To retire it again changes nothing.
+// back needs an enrolment token. To retire it again changes nothing. A container or
+// an image that is there is refused: its host's next report would bring it back.
 func (s *Service) Retire(ctx context.Context, node string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		var retired time.Time
-		var name string
-		row := tx.QueryRowContext(ctx, `SELECT name, retired_at FROM node WHERE id = $1`, node)
-		_, err := db.One(row, func(scan db.Scan) (_ struct{}, err error) { return struct{}{}, scan(&name, db.Time{Time: &retired}) })
+		var name, kind, host string
+		// The host counts while its agent may report.
+		row := tx.QueryRowContext(ctx, `SELECT n.name, n.kind, n.retired_at, COALESCE(h.name, '') FROM node AS n
+			LEFT JOIN node AS h ON h.id = n.host_id AND n.present = 1 AND h.retired_at IS NULL AND h.silent_at IS NULL WHERE n.id = $1`, node)
+		_, err := db.One(row, func(scan db.Scan) (_ struct{}, err error) {
+			return struct{}{}, scan(&name, &kind, db.Time{Time: &retired}, &host)
+		})
 		switch {
 		case errors.Is(err, db.ErrNotFound):
 			return problem.NotFound("node", node)
 		case err != nil:
 			return err
+		case host != "" && retired.IsZero():
+			return problem.Conflict("the %s %s is on %s now, whose agent would report it again: remove it there, or retire the host", kind, name, host)
 		}
 		if err := s.auth.EndAgent(ctx, tx, node); err != nil || !retired.IsZero() {
 			return err

@@ -2,11 +2,8 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
-	"time"
 
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
@@ -137,63 +134,6 @@ func (s *Service) register(ctx context.Context, tx *db.Tx, in wire.RegisterReque
 	return k, append(events, more...), err
 }
 
-// Heartbeat notes that the node is there, and what its agent says of it. An agent
-// that shows another's credential is refused while the other is there; both are
-// told, and the log.
-func (s *Service) Heartbeat(ctx context.Context, node string, facts wire.Facts) (wire.HeartbeatResponse, error) {
-	out := wire.HeartbeatResponse{Seconds: int(HeartbeatInterval / time.Second)}
-	facts, err := check(facts)
-	if err != nil {
-		return out, err
-	}
-	var v verdict
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		now := s.now()
-		k, err := db.One(tx.QueryRowContext(ctx, selectKnown+`WHERE id = $1`, node), readKnown)
-		if errors.Is(err, db.ErrNotFound) {
-			return problem.NotFound("node", node)
-		} else if err != nil {
-			return fmt.Errorf("read node %s: %w", node, err)
-		}
-		was := k.session
-		var changed bool
-		v, changed = k.judge(facts, now)
-		out.Shared = !k.sessions.Shared.IsZero() && now.Sub(k.sessions.Shared) <= 3*HeartbeatInterval
-		if changed && v == clone {
-			if err := keepSessions(ctx, tx, k); err != nil {
-				return err
-			}
-		}
-		var events []happened
-		if v == welcome || v == caught {
-			if k.isAnother(facts.Machine) {
-				k.cloud, k.hardwareID = wire.Cloud{}, "" // whose node it was is gone
-			}
-			if events, err = s.seen(ctx, tx, k, facts); err != nil {
-				return err
-			}
-		}
-		if changed && (v == clone || v == caught) {
-			refused := facts.Session
-			if v == caught {
-				refused = was
-			}
-			tx.AfterCommit(func() {
-				slog.Warn("two agents use one credential; the later one is refused", "node", k.id, "heard_from", facts.Name, "refused_session", refused)
-			})
-			events = append(events, happened{"node.credential_shared", map[string]any{
-				"name": facts.Name, "machine_id": facts.MachineID, "cloud_instance": facts.Machine.Cloud.Key(),
-				"session": facts.Session, "refused_session": refused,
-			}})
-		}
-		return s.write(ctx, tx, node, events)
-	})
-	if err == nil && v == clone {
-		err = problem.Conflict("another agent uses this credential and is there: this machine is a clone of it, and needs an agent registered on its own")
-	}
-	return out, err
-}
-
 func keepSessions(ctx context.Context, tx *db.Tx, k known) error {
 	text, err := db.ToJSON(k.sessions)
 	if err != nil {
@@ -234,11 +174,15 @@ func (s *Service) seen(ctx context.Context, tx *db.Tx, k known, f wire.Facts) ([
 	if err != nil {
 		return nil, err
 	}
+	digest, err := digestOfFacts(f)
+	if err != nil {
+		return nil, err
+	}
 	_, err = tx.ExecContext(ctx, `UPDATE node SET name = $2, machine_id = $3, distribution = $4, architecture = $5, kernel = $6, agent = $7,
 		labels = $8, label_origins = $9, cloud = $10, cloud_instance = $11, hardware_id = $12, session = $13, sessions = $14, last_seen = $15,
-		revived_at = CASE WHEN retired_at IS NULL THEN revived_at ELSE $15 END, retired_at = NULL, silent_at = NULL WHERE id = $1`,
+		revived_at = CASE WHEN retired_at IS NULL THEN revived_at ELSE $15 END, retired_at = NULL, silent_at = NULL, said = $16 WHERE id = $1`,
 		k.id, f.Name, f.MachineID, distribution, f.Architecture, f.Kernel, f.Agent,
-		labels, from, cloud, k.cloud.Key(), k.hardwareID, k.session, text, now.UnixMicro())
+		labels, from, cloud, k.cloud.Key(), k.hardwareID, k.session, text, now.UnixMicro(), digest)
 	if err != nil {
 		return nil, fmt.Errorf("note heartbeat of node %s: %w", k.id, err)
 	}

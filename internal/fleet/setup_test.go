@@ -37,7 +37,9 @@ func each(t *testing.T, suite func(t *testing.T, h house)) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		clock := clocktest.At(noon)
 		a := auth.NewService(d, clock.Now)
-		suite(t, house{fleet.NewService(d, a, lease.NewSignals(), clock.Now), t, d, a, clock})
+		s := fleet.NewService(d, a, lease.NewSignals(), clock.Now)
+		fleet.Gather(s, 0) // tests send one after another
+		suite(t, house{s, t, d, a, clock})
 	}, event.Migrations, audit.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations)
 }
 

@@ -172,10 +172,16 @@ func (f Fleet) fillInventories(ctx context.Context, d *db.DB) error {
 		SELECT i.inventory_id, f.id FROM inventory_component AS i JOIN finding AS f ON f.component_id = i.component_id ORDER BY 1, 2`})
 }
 
-// inventory makes one of the distinct ones, with a document that has it.
-func (f Fleet) inventory(number int) (v inventory, err error) {
-	doc := &sbom.Document{Distribution: sbom.Distribution{ID: "debian", Version: "12", Name: "Debian GNU/Linux 12"}}
-	ids := make([]int, components)
+// Document is an SBOM with one of the distinct inventories, by number from 0.
+func (f Fleet) Document(number int) *sbom.Document {
+	doc, _ := f.document(number)
+	return doc
+}
+
+// document also returns the ids of the components' rows, in order.
+func (f Fleet) document(number int) (doc *sbom.Document, ids []int) {
+	doc = &sbom.Document{Distribution: sbom.Distribution{ID: "debian", Version: "12", Name: "Debian GNU/Linux 12"}}
+	ids = make([]int, components)
 	for k := range components {
 		p := k
 		if k >= everywhere {
@@ -187,6 +193,12 @@ func (f Fleet) inventory(number int) (v inventory, err error) {
 	}
 	slices.Sort(ids)
 	doc.Normalize()
+	return doc, ids
+}
+
+// inventory makes one of the distinct ones, with a document that has it.
+func (f Fleet) inventory(number int) (v inventory, err error) {
+	doc, ids := f.document(number)
 	encoded, err := doc.Encode()
 	if err != nil {
 		return v, err

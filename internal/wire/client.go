@@ -171,7 +171,7 @@ func (c *Client) send(ctx context.Context, method, path, credential string, body
 	if kind := kindOf(resp.StatusCode, strings.HasPrefix(path, "commands/")); kind != nil {
 		failed = fmt.Errorf("%w: %w", kind, failed)
 	}
-	return nil, failed
+	return nil, deferred(failed, resp)
 }
 
 // kindOf tells what an answer means to the agent; nil if the same call may go

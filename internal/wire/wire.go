@@ -65,6 +65,9 @@ type HeartbeatResponse struct {
 	// Shared says that somebody else came with this agent's credential, and was
 	// refused.
 	Shared bool `json:"shared,omitempty"`
+	// Commands says that there is something to claim, to an agent that the stream
+	// did not reach.
+	Commands bool `json:"commands,omitempty"`
 }
 
 // Command is something that the console asks of the agent.

@@ -34,7 +34,7 @@ var database = sync.OnceValues(makeDatabase)
 // program has ended, however.
 type server struct {
 	url   string
-	stdin io.Closer
+	stdin io.WriteCloser
 }
 
 func makeDatabase() (*server, error) {
@@ -118,13 +118,25 @@ func startServer() (*server, error) {
 	return serve(programs, dir, data, run)
 }
 
-// serve starts the server below a shell that ends it and clears up.
+// serve starts the server below a shell that stops and starts it as it is told, and
+// at the end of its input ends it and clears up.
 func serve(programs, dir, data string, run *syscall.SysProcAttr) (*server, error) {
-	const keeper = `"$1" -D "$2" -k "$3" -c listen_addresses= -c fsync=off -c max_connections=300 >"$3/log" 2>&1 &
-		postgres=$!
-		read -r end
-		kill -QUIT $postgres
-		wait $postgres
+	const keeper = `begin() {
+			"$1" -D "$2" -k "$3" -c listen_addresses= -c fsync=off -c max_connections=300 >>"$3/log" 2>&1 &
+			postgres=$!
+		}
+		end() {
+			kill -QUIT $postgres
+			wait $postgres
+		}
+		begin "$@"
+		while read -r order; do
+			case $order in
+			stop) end ;;
+			start) begin "$@" ;;
+			esac
+		done
+		end
 		cd /
 		rm -rf "$3"`
 	cmd := exec.Command("sh", "-c", keeper, "keeper", filepath.Join(programs, "postgres"), data, dir)
