@@ -3,8 +3,10 @@ package fleet
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"patrol/internal/platform/db"
@@ -58,22 +60,18 @@ func (s *Service) insertComponents(ctx context.Context, tx *db.Tx, components []
 	if err := s.insertNames(ctx, tx, components); err != nil {
 		return nil, false, err
 	}
-	list := make([][6]string, len(components))
+	if ids, err = insertNew(ctx, tx, components); err != nil || len(ids) == len(components) {
+		return ids, true, err
+	}
+	list := make([][5]string, len(components))
 	for i, c := range components {
-		list[i] = [6]string{c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL}
+		list[i] = [5]string{c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version}
 	}
 	text, err := db.ToJSON(list)
 	if err != nil {
 		return nil, false, err
 	}
-	readID := func(scan db.Scan) (id int64, err error) { return id, scan(&id) }
-	rows, err := tx.QueryContext(ctx, `INSERT INTO component (ecosystem, name, version, source_name, source_version, purl)
-		SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each($1) AS j WHERE TRUE
-		ON CONFLICT (ecosystem, name, version, source_name, source_version) DO NOTHING RETURNING id`, text)
-	if ids, err = db.All(rows, err, readID); err != nil || len(ids) == len(components) {
-		return ids, true, err
-	}
-	rows, err = tx.QueryContext(ctx, `SELECT c.id FROM json_each($1) AS j JOIN component AS c
+	rows, err := tx.QueryContext(ctx, `SELECT c.id FROM json_each($1) AS j JOIN component AS c
 		  ON c.ecosystem = value->>0 AND c.name = value->>1 AND c.version = value->>2 AND c.source_name = value->>3 AND c.source_version = value->>4
 		ORDER BY j.key`, text)
 	ids, err = db.All(rows, err, readID)
@@ -81,6 +79,46 @@ func (s *Service) insertComponents(ctx context.Context, tx *db.Tx, components []
 		err = fmt.Errorf("%d of %d components were kept", len(ids), len(components))
 	}
 	return ids, false, err
+}
+
+func readID(scan db.Scan) (id int64, err error) { return id, scan(&id) }
+
+// atOnce is how many components one statement inserts. All are alike, so that it is
+// prepared once; and a component is the one thing of which so many come that taking
+// them out of JSON again would be a quarter of the work.
+const atOnce = 20
+
+// insertNew writes those that are not there, and returns their ids.
+func insertNew(ctx context.Context, tx *db.Tx, components []sbom.Component) (ids []int64, err error) {
+	insert, err := tx.PrepareContext(ctx, insertStatement())
+	if err != nil {
+		return nil, fmt.Errorf("prepare to insert components: %w", err)
+	}
+	defer func() { err = errors.Join(err, insert.Close()) }()
+	values := make([]any, 0, 6*atOnce)
+	for len(components) > 0 {
+		values = values[:0]
+		for i := range atOnce {
+			c := components[min(i, len(components)-1)] // the last one again does nothing
+			values = append(values, c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL)
+		}
+		rows, err := insert.QueryContext(ctx, values...)
+		inserted, err := db.All(rows, err, readID)
+		if err != nil {
+			return nil, err
+		}
+		ids, components = append(ids, inserted...), components[min(atOnce, len(components)):]
+	}
+	return ids, nil
+}
+
+func insertStatement() string {
+	var rows []string
+	for i := range atOnce {
+		rows = append(rows, fmt.Sprintf("($%d, $%d, $%d, $%d, $%d, $%d)", 6*i+1, 6*i+2, 6*i+3, 6*i+4, 6*i+5, 6*i+6))
+	}
+	return `INSERT INTO component (ecosystem, name, version, source_name, source_version, purl) VALUES ` + strings.Join(rows, ", ") + `
+		ON CONFLICT (ecosystem, name, version, source_name, source_version) DO NOTHING RETURNING id`
 }
 
 // insertNames writes the names of components, most of which have come before with

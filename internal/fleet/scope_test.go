@@ -125,13 +125,13 @@ func TestComponentsOfATeam(t *testing.T) {
 		}
 		const web = `node.name.startsWith("web")`
 		for q, want := range map[fleet.ComponentQuery][]string{
-			{}:                               {"api 1 2", "core 1 2"},
-			{Name: "cor"}:                    {"core 1 2"},
-			{Name: "core", Match: "exact"}:   {"core 1 2"},
-			{Name: "secret"}:                 nil,
-			{Version: "2"}:                   nil,
-			{Version: "1"}:                   {"api 1 2", "core 1 2"},
-			{Version: "1", Ecosystem: "npm"}: nil,
+			{}:                             {"api 1 2", "core 1 2"},
+			{Name: "cor"}:                  {"core 1 2"},
+			{Name: "core", Match: "exact"}: {"core 1 2"},
+			{Name: "secret"}:               nil,
+			{Name: "c", Version: "2"}:      nil,
+			{Name: "o", Version: "1"}:      {"core 1 2"},
+			{Name: "c", Version: "1", Ecosystem: "npm"}: nil,
 		} {
 			if got, _ := seen(web, q); !slices.Equal(got, want) {
 				t.Errorf("%+v: %q; want %q", q, got, want)

@@ -50,7 +50,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 func dsn(path, last string) string {
 	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
 	return name.String() + "?_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=busy_timeout(10000)" +
-		"&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&_pragma=temp_store(2)&_pragma=wal_autocheckpoint(4000)&" + last
+		"&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&_pragma=temp_store(2)&_pragma=wal_autocheckpoint(16000)&" + last
 }
 
 // Snapshot copies the SQLite database in a file into a new one, as it is at one
