@@ -106,8 +106,8 @@ func listening(ctx context.Context, c *console, agents *process, o options) erro
 	ctx, cancel := context.WithTimeout(ctx, o.patience)
 	defer cancel()
 	for {
-		open, err := c.metric(ctx, "patrol_http_requests_in_flight")
-		if err == nil && int(open) >= o.count+1 { // the one that asks is one
+		open, err := c.metric(ctx, "patrol_agents_listening")
+		if err == nil && int(open) >= o.count {
 			return nil
 		}
 		select {

@@ -26,7 +26,7 @@ credential in --data-dir from then on.`,
 			if o.Root, err = filepath.Abs(o.Root); err != nil {
 				return err
 			}
-			if o.Console, o.HTTP, err = connect(console, fingerprint, ca); err != nil {
+			if o.Console, o.HTTP, err = connectAgent(console, fingerprint, ca); err != nil {
 				return err
 			}
 			o.Version = version()

@@ -18,6 +18,7 @@ import (
 	"patrol/internal/platform/config"
 	"patrol/internal/platform/logs"
 	"patrol/internal/platform/tlscert"
+	"patrol/internal/wire"
 )
 
 // settings is what commands share.
@@ -116,6 +117,15 @@ func connect(console, fingerprint, ca string) (*url.URL, *http.Client, error) {
 		return nil, nil, err
 	}
 	return address, &http.Client{Transport: transport(verify)}, nil
+}
+
+// connectAgent is connect for an agent.
+func connectAgent(console, fingerprint, ca string) (*url.URL, *http.Client, error) {
+	address, client, err := connect(console, fingerprint, ca)
+	if err == nil {
+		wire.Frugal(client.Transport.(*http.Transport))
+	}
+	return address, client, err
 }
 
 func transport(verify *tls.Config) *http.Transport {

@@ -33,7 +33,7 @@ their nodes until it retires them.`,
 		Example: "  patrol simulate agents --console https://127.0.0.1:8443 --fingerprint sha256:… --enrolment-token patrol_enrolment_… --count 10000 --log-level warn",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			address, first, err := connect(console, fingerprint, ca)
+			address, first, err := connectAgent(console, fingerprint, ca)
 			if err != nil {
 				return err
 			}

@@ -13,7 +13,9 @@ import (
 )
 
 // Query says which findings a list holds; empty fields hold for all. Without a
-// scan they are those of every node's last complete scan.
+// scan they are those of every node's last complete scan. Where a component stands
+// is told of one node or one scan: a finding of the whole fleet stands in as many
+// documents as nodes have it.
 type Query struct {
 	Scan          string `query:"scan" doc:"Id of a scan: what it found then."`
 	Node          string `query:"node" doc:"Id of a node: what its last complete scan found."`
@@ -70,18 +72,15 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[F
 	return s.locate(ctx, page)
 }
 
-// worstOf selects the ids of a page's findings, and where each stands: the digest
-// of a document that has it.
+// worstOf selects the ids of a page's findings, and the digest of the document that
+// says where they stand.
 func (s *Service) worstOf(ctx context.Context, args *arguments, q Query, scope fleet.Scope, after last, limit int) (worst, digest string, err error) {
 	from, where := `finding AS f`, `f.results > 0`
-	// A finding that several documents hold is shown once, with the locations of
-	// one of them; the first result, so that a page has few documents.
 	visible := ""
 	if scope.Column != fleet.All && q.Scan == "" && q.Node == "" {
 		visible = ` AND h.node_id IN (SELECT value->>0 FROM json_each(` + args.add(scope.Column) + `))`
 	}
-	digest = `COALESCE((SELECT b.digest FROM result_finding AS r JOIN node_result AS h ON h.result_id = r.result_id
-		JOIN node AS n ON n.id = h.node_id JOIN sbom AS b ON b.id = n.sbom_id WHERE r.finding_id = f.id` + visible + ` ORDER BY r.result_id LIMIT 1), '')`
+	digest = `''`
 	switch {
 	case q.Scan != "":
 		scan := args.add(q.Scan)
@@ -130,7 +129,9 @@ func (s *Service) locate(ctx context.Context, page rest.Page[listed]) (rest.Page
 	located := rest.Page[Finding]{Items: make([]Finding, len(page.Items)), Next: page.Next}
 	wanted := make(map[string][]sbom.Key)
 	for _, f := range page.Items {
-		wanted[f.digest] = append(wanted[f.digest], f.Component.Key())
+		if f.digest != "" {
+			wanted[f.digest] = append(wanted[f.digest], f.Component.Key())
+		}
 	}
 	locations, err := s.nodes.Locations(ctx, wanted)
 	if err != nil {

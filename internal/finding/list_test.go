@@ -113,7 +113,7 @@ func TestListFilters(t *testing.T) {
 	})
 }
 
-// A finding that many nodes have is listed once, with the places of one of them.
+// A finding that many nodes have is listed once; where it stands is told of one.
 func TestListLocations(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		rev := revision{"r", []advisory{{"GO-1", "Go", "golang.org/x/net", "0.23.0", "CVE-2023-45288", medium}}}
@@ -122,8 +122,12 @@ func TestListLocations(t *testing.T) {
 		}
 		other := sbom.Component{Ecosystem: "Go", Name: "golang.org/x/nets", Version: "0.17.0", Locations: []string{"elsewhere"}}
 		h.scan(h.node("web-1"), rev, net("pkg:a", "usr/bin/b", "usr/bin/a"), net("pkg:b", "opt/c", "usr/bin/a"), other)
-		h.scan(h.node("web-2"), rev, net("pkg:a", "usr/bin/b", "usr/bin/a"), net("pkg:b", "opt/c", "usr/bin/a"), other)
-		all := h.list(finding.Query{}, 10)
+		node := h.node("web-2")
+		h.scan(node, rev, net("pkg:a", "usr/bin/b", "usr/bin/a"), net("pkg:b", "opt/c", "usr/bin/a"), other)
+		if all := h.list(finding.Query{}, 10); len(all) != 1 || len(all[0].Component.Locations) > 0 {
+			t.Fatalf("list = %+v; want one finding, in no particular place", all)
+		}
+		all := h.list(finding.Query{Node: node}, 10)
 		if len(all) != 1 {
 			t.Fatalf("list = %+v; want one finding", all)
 		}

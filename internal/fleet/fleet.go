@@ -8,6 +8,7 @@ package fleet
 import (
 	"embed"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -109,6 +110,8 @@ type Service struct {
 	db      *db.DB
 	auth    *auth.Service
 	signals *lease.Signals
+	lines   *lines
+	streams atomic.Int64 // that are not lines
 	now     func() time.Time
 
 	mu         sync.Mutex
@@ -125,7 +128,7 @@ func NewService(d *db.DB, a *auth.Service, signals *lease.Signals, now func() ti
 	if err != nil {
 		panic(err) // these options are wrong on no machine or on all
 	}
-	return &Service{db: d, auth: a, signals: signals, now: now, scopes: make(map[string]Scope), lifecycle: Lifecycle{Retention: DefaultRetention}, packer: packer, beats: beats{pause: gathering}}
+	return &Service{db: d, auth: a, signals: signals, now: now, scopes: make(map[string]Scope), lifecycle: Lifecycle{Retention: DefaultRetention}, packer: packer, beats: beats{pause: gathering}, lines: newLines()}
 }
 
 // CommandTopic is the signal that the agent of a node has something to claim.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -126,39 +125,4 @@ func inflate(body io.Reader) ([]byte, error) {
 		return nil, problem.Invalid("body", "ends early or is damaged: %v", err)
 	}
 	return encoded, nil
-}
-
-// stream tells the agent whenever there may be something to claim.
-func (s *Service) stream(w http.ResponseWriter, r *http.Request) {
-	if !wire.Allow(w, r, "agent") {
-		return
-	}
-	woken, stop := s.signals.Wait(CommandTopic(access.From(r.Context()).Node))
-	defer stop()
-	ping := time.NewTicker(wire.PingInterval)
-	defer ping.Stop()
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	out := http.NewResponseController(w)
-	say := func(line string) bool {
-		// A reader that takes nothing for so long is gone.
-		_ = out.SetWriteDeadline(time.Now().Add(wire.PingInterval))
-		_, err := io.WriteString(w, line+"\n\n")
-		if err != nil || out.Flush() != nil {
-			return false
-		}
-		// A deadline that passes while nothing is sent would end the stream on HTTP/2.
-		return out.SetWriteDeadline(time.Time{}) == nil
-	}
-	// What was asked before the agent listened is claimed now.
-	for ok := say("event: wake"); ok; {
-		select {
-		case <-r.Context().Done():
-			return
-		case <-woken:
-			ok = say("event: wake")
-		case <-ping.C:
-			ok = say(": ping")
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"patrol/internal/platform/audit"
@@ -34,11 +35,14 @@ const (
 	becauseAsked  = "by_hand"
 )
 
-// Run notices nodes that fall silent, and retires those that stay so, until the
-// context ends. It begins once every agent has had the time to speak, and so it does
+// Run wakes agents, notices nodes that fall silent, and retires those that stay so,
+// until the context ends. Looking for the silent begins once every agent has had the time to speak, and so it does
 // after a time in which nothing could be looked for: it may have been the console, or
 // the database, that was away.
 func (s *Service) Run(ctx context.Context) {
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	writing.Go(func() { s.lines.run(ctx) })
 	const grace = 3 * HeartbeatInterval
 	failing := logs.Lasting{What: "looking for nodes that fell silent failed; it will be tried again"}
 	for wait, away := grace, false; ; {

@@ -42,6 +42,8 @@ type Options struct {
 	DataDir, Version string
 	// FeedURL is asked for the time, where it is a URL.
 	FeedURL string
+	// Listening counts the agents that listen here; nil where none can.
+	Listening func() int
 }
 
 // NewService returns the room over a migrated database.

@@ -49,6 +49,12 @@ func newReport(s *Service) *report {
 	gauge("patrol_queue_lateness_seconds", "How long ago the work was due that is due the longest and that nobody does; commands of inactive nodes left out.", r.lateness, "queue")
 	gauge("patrol_nodes", "Nodes.", r.nodes, "kind")
 	gauge("patrol_agents", "Agents: active ones have sent a heartbeat lately.", r.agents, "state")
+	if s.options.Listening != nil {
+		gauge("patrol_agents_listening", "Agents that wait at this console for something to do.", func(_ context.Context, t tell) error {
+			t(float64(s.options.Listening()))
+			return nil
+		})
+	}
 	gauge("patrol_feed_age_seconds", "How old what a source says is.", r.feedAge, "source")
 	gauge("patrol_feed_records", "Advisories in the installed revision.", r.feedRecords)
 	gauge("patrol_feed_sample", "1 while only the built-in sample is installed.", r.feedSample)

@@ -93,6 +93,7 @@ func (t *Tx) Wake(topic string) {
 // DB is an open database.
 type DB struct {
 	writer, reader *sql.DB
+	questions      Querier // reader, or what is before it
 	dialect        Dialect
 	url            string // PostgreSQL's
 	closing        sync.Once
@@ -117,7 +118,7 @@ func (d *DB) Close() error {
 func (d *DB) Dialect() Dialect { return d.dialect }
 
 // Read returns the pool for reading. A write through it fails.
-func (d *DB) Read() Querier { return d.reader }
+func (d *DB) Read() Querier { return d.questions }
 
 // Write runs f in one transaction: committed if f returns nil, rolled back
 // otherwise. f runs again if the transaction could not be put in order with others,

@@ -49,7 +49,7 @@ func OpenPostgres(ctx context.Context, url string) (*DB, error) {
 	reader := stdlib.OpenDB(*reading)
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
-	d := &DB{writer: writer, reader: reader, dialect: PostgreSQL, url: url}
+	d := &DB{writer: writer, reader: reader, questions: reader, dialect: PostgreSQL, url: url}
 	if err := writer.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s on %s: %w", config.Database, config.Host, err), d.Close())
 	}

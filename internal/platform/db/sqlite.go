@@ -42,7 +42,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), writer.Close())
 	}
 	reader.SetMaxOpenConns(8)
-	return &DB{writer: writer, reader: reader, dialect: SQLite}, nil
+	return &DB{writer: writer, reader: reader, questions: &prepared{DB: reader, statements: make(map[string]*sql.Stmt)}, dialect: SQLite}, nil
 }
 
 // dsn names the file with the settings of every connection. synchronous=FULL:

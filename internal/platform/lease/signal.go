@@ -14,12 +14,15 @@ type Signals struct {
 	Forward func(topic string)
 
 	mu      sync.Mutex
-	waiters map[string]map[chan struct{}]struct{}
+	waiters map[string]map[*waiter]struct{}
 }
+
+// waiter is called when its topic is woken.
+type waiter struct{ wake func() }
 
 // NewSignals returns Signals without waiters.
 func NewSignals() *Signals {
-	return &Signals{waiters: make(map[string]map[chan struct{}]struct{})}
+	return &Signals{waiters: make(map[string]map[*waiter]struct{})}
 }
 
 // Wake wakes every waiter of the topic, here and where Forward leads.
@@ -44,29 +47,38 @@ func (s *Signals) Hear(topic string) {
 	}
 }
 
-func wake(waiters map[chan struct{}]struct{}) {
-	for waiter := range waiters {
-		select {
-		case waiter <- struct{}{}:
-		default: // it has not looked since it was last woken
-		}
+func wake(waiters map[*waiter]struct{}) {
+	for w := range waiters {
+		w.wake()
 	}
 }
 
 // Wait returns a channel that receives when the topic is woken, and what ends
 // the waiting.
 func (s *Signals) Wait(topic string) (woken <-chan struct{}, stop func()) {
-	waiter := make(chan struct{}, 1)
+	channel := make(chan struct{}, 1)
+	return channel, s.Call(topic, func() {
+		select {
+		case channel <- struct{}{}:
+		default: // it has not looked since it was last woken
+		}
+	})
+}
+
+// Call has f called when the topic is woken, and returns what ends that. f must
+// neither block nor use the signals.
+func (s *Signals) Call(topic string, f func()) (stop func()) {
+	w := &waiter{f}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.waiters[topic] == nil {
-		s.waiters[topic] = make(map[chan struct{}]struct{})
+		s.waiters[topic] = make(map[*waiter]struct{})
 	}
-	s.waiters[topic][waiter] = struct{}{}
-	return waiter, func() {
+	s.waiters[topic][w] = struct{}{}
+	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.waiters[topic], waiter)
+		delete(s.waiters[topic], w)
 		if len(s.waiters[topic]) == 0 {
 			delete(s.waiters, topic)
 		}

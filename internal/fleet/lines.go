@@ -1,0 +1,180 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"patrol/internal/wire"
+)
+
+// lines are the streams of agents whose connections were taken over from the
+// server. Agents say nothing on them, so nobody reads: one goroutine writes to all,
+// and a line that takes nothing is cut.
+type lines struct {
+	mu   sync.Mutex
+	open map[*line]struct{} // nil unless run runs
+	// woken are those whose agents are to be woken next, and poked tells of them.
+	woken map[*line]struct{}
+	poked chan struct{}
+}
+
+type line struct {
+	conn net.Conn
+	stop func() // ends the waking
+}
+
+// writing is how long one line may hold up the others: what is written is a few
+// bytes, so all that it can wait for is an agent that has long taken nothing.
+const writing = time.Second
+
+func newLines() *lines {
+	return &lines{woken: make(map[*line]struct{}), poked: make(chan struct{}, 1)}
+}
+
+// take takes over the connection of an answer and begins it; false if that cannot
+// be done, and nothing was. listen begins the waking, which it does once by itself:
+// what was asked before the agent listened is claimed now.
+func (l *lines) take(w http.ResponseWriter, listen func(wake func()) (stop func())) bool {
+	l.mu.Lock()
+	running := l.open != nil
+	l.mu.Unlock()
+	if !running {
+		return false
+	}
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return false
+	}
+	header := w.Header().Clone()
+	header.Set("Transfer-Encoding", "chunked")
+	header.Set("Connection", "close")
+	var begin bytes.Buffer
+	begin.WriteString("HTTP/1.1 200 OK\r\n")
+	_ = header.Write(&begin) // to memory
+	begin.WriteString("\r\n")
+	one := &line{conn: conn}
+	one.stop = listen(func() { l.wake(one) })
+	if one.write(begin.Bytes()) != nil || !l.add(one) {
+		one.stop()
+		_ = conn.Close()
+		return true
+	}
+	l.wake(one)
+	return true
+}
+
+// add hands a line to run; false if that has ended.
+func (l *lines) add(one *line) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == nil {
+		return false
+	}
+	l.open[one] = struct{}{}
+	return true
+}
+
+func (l *lines) wake(one *line) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.woken[one] = struct{}{}
+	select {
+	case l.poked <- struct{}{}:
+	default: // run will see this one, too
+	}
+}
+
+// count is how many agents listen here.
+func (l *lines) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
+}
+
+// run writes until the context ends, and then ends all lines.
+func (l *lines) run(ctx context.Context) {
+	l.mu.Lock()
+	l.open = make(map[*line]struct{})
+	l.mu.Unlock()
+	ping := time.NewTicker(wire.PingInterval)
+	defer ping.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			for _, one := range l.end() {
+				one.cut()
+			}
+			return
+		case <-l.poked:
+			l.say(l.called(), "event: wake\n\n")
+		case <-ping.C:
+			l.say(l.all(), ": ping\n\n")
+		}
+	}
+}
+
+// called returns the lines that are to be woken, if they are still there.
+func (l *lines) called() (called []*line) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for one := range l.woken {
+		if _, still := l.open[one]; still {
+			called = append(called, one)
+		}
+	}
+	clear(l.woken)
+	return called
+}
+
+func (l *lines) all() (all []*line) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for one := range l.open {
+		all = append(all, one)
+	}
+	return all
+}
+
+func (l *lines) end() []*line {
+	all := l.all()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open = nil
+	return all
+}
+
+// say writes a chunk (RFC 9112, section 7.1) to each line, and cuts those that do
+// not take it.
+func (l *lines) say(to []*line, text string) {
+	chunk := fmt.Appendf(nil, "%x\r\n%s\r\n", len(text), text)
+	for _, one := range to {
+		if one.write(chunk) == nil {
+			continue
+		}
+		l.mu.Lock()
+		delete(l.open, one)
+		l.mu.Unlock()
+		one.stop()
+		_ = one.conn.Close()
+	}
+}
+
+func (o *line) write(b []byte) error {
+	if err := o.conn.SetWriteDeadline(time.Now().Add(writing)); err != nil {
+		return err
+	}
+	_, err := o.conn.Write(b)
+	return err
+}
+
+// cut ends a line in order: the last chunk is empty.
+func (o *line) cut() {
+	o.stop()
+	_ = o.write([]byte("0\r\n\r\n"))
+	_ = o.conn.Close()
+}
