@@ -2,7 +2,9 @@ package simulate
 
 import (
 	"context"
+	"fmt"
 
+	"patrol/internal/fleet"
 	"patrol/internal/platform/db"
 )
 
@@ -35,7 +37,7 @@ func dropIndexes(ctx context.Context, d *db.DB) (restore func(context.Context, *
 func fillCounts(ctx context.Context, d *db.DB) error {
 	statements := []statement{
 		{text: `INSERT INTO component_name (folded, ecosystem, name) SELECT DISTINCT lower(name), ecosystem, name FROM component`},
-		{text: `UPDATE component SET common = 1 WHERE id IN (SELECT component_id FROM inventory_component GROUP BY component_id HAVING count(*) > 32)`},
+		{text: `UPDATE component SET common = 1 WHERE id IN (SELECT component_id FROM inventory_component GROUP BY component_id HAVING count(*) > ` + fmt.Sprint(fleet.Common) + `)`},
 		{text: `INSERT INTO component_inventory (component_id, inventory_id) SELECT i.component_id, i.inventory_id
 			FROM inventory_component AS i JOIN component AS c ON c.id = i.component_id WHERE c.common = 0 ORDER BY 1, 2`},
 		{text: `UPDATE component SET nodes = c.nodes FROM (SELECT i.component_id AS id, sum(n.nodes) AS nodes FROM inventory_component AS i
