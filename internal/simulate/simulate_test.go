@@ -24,19 +24,21 @@ var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 var counted = map[string]string{
 	"nodes":       `SELECT count(*) - 60 FROM node`,
 	"inventories": `SELECT count(*) FROM inventory AS i WHERE 600 <> (SELECT count(*) FROM inventory_component WHERE inventory_id = i.id)`,
-	"components": `SELECT count(*) FROM component AS c WHERE nodes <> (SELECT count(*) FROM node AS n
-		JOIN inventory_component AS i ON i.inventory_id = n.inventory_id WHERE i.component_id = c.id)`,
-	"counts of nodes": `SELECT count(*) FROM (SELECT node_id, severity, count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'decided') AS decided
-			FROM occurrence WHERE state <> 'resolved' GROUP BY node_id, severity) AS o
-		FULL JOIN node_count AS c ON c.node_id = o.node_id AND c.severity = o.severity
-		WHERE COALESCE(c.open, 0) <> COALESCE(o.open, 0) OR COALESCE(c.decided, 0) <> COALESCE(o.decided, 0)`,
-	"counts of vulnerabilities": `SELECT count(*) FROM (SELECT vulnerability_id, count(DISTINCT node_id) FILTER (WHERE state = 'open') AS nodes,
-				count(DISTINCT node_id) FILTER (WHERE state = 'decided') AS decided FROM occurrence GROUP BY vulnerability_id) AS o
-		FULL JOIN affected AS a ON a.vulnerability_id = o.vulnerability_id WHERE a.nodes IS DISTINCT FROM o.nodes OR a.decided IS DISTINCT FROM o.decided`,
-	"counts of packages": `SELECT count(*) FROM (SELECT vulnerability_id, package, count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'decided') AS decided,
-				count(*) FILTER (WHERE state = 'open' AND fixable = 1) AS fixable FROM occurrence GROUP BY vulnerability_id, package) AS o
-		FULL JOIN affected_package AS a ON a.vulnerability_id = o.vulnerability_id AND a.package = o.package
-		WHERE a.open IS DISTINCT FROM o.open OR a.decided IS DISTINCT FROM o.decided OR a.fixable IS DISTINCT FROM o.fixable`,
+	"components": `SELECT count(*) FROM (SELECT i.component_id, count(*) FROM node AS n JOIN inventory_component AS i ON i.inventory_id = n.inventory_id GROUP BY i.component_id
+		EXCEPT SELECT id, nodes FROM component) AS wrong`,
+	"components in all": `SELECT sum(nodes) - (SELECT count(*) FROM node AS n JOIN inventory_component AS i ON i.inventory_id = n.inventory_id) FROM component`,
+	"counts of nodes": `SELECT count(*) FROM (
+		SELECT node_id, severity, count(*) FILTER (WHERE state = 'open'), count(*) FILTER (WHERE state = 'decided')
+			FROM occurrence WHERE state <> 'resolved' GROUP BY node_id, severity
+		EXCEPT SELECT node_id, severity, open, decided FROM node_count) AS wrong`,
+	"counts of vulnerabilities": `SELECT count(*) FROM (
+		SELECT vulnerability_id, count(DISTINCT node_id) FILTER (WHERE state = 'open'), count(DISTINCT node_id) FILTER (WHERE state = 'decided')
+			FROM occurrence GROUP BY vulnerability_id
+		EXCEPT SELECT vulnerability_id, nodes, decided FROM affected) AS wrong`,
+	"counts of packages": `SELECT count(*) FROM (
+		SELECT vulnerability_id, package, count(*) FILTER (WHERE state = 'open'), count(*) FILTER (WHERE state = 'decided'), count(*) FILTER (WHERE state = 'open' AND fixable = 1)
+			FROM occurrence GROUP BY vulnerability_id, package
+		EXCEPT SELECT vulnerability_id, package, open, decided, fixable FROM affected_package) AS wrong`,
 	"decided occurrences": `SELECT count(*) FROM occurrence WHERE (state = 'decided') <> (decision_id IS NOT NULL)`,
 }
 
