@@ -98,10 +98,14 @@ func (r DecisionRequest) check(now time.Time) (about named, err error) {
 // isText tells whether both databases can hold it.
 func isText(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
-// told is what events say of a decision.
+// told is what events say of a decision. How many occurrences it is about is counted
+// over all nodes, and is not for those who see some of them.
 func (d Decision) told() map[string]any {
 	told := map[string]any{
-		"vulnerability": d.Vulnerability, "package": d.Package, "status": d.Status, "author": d.Author, "reason": d.Reason, "occurrences": d.Occurrences,
+		"vulnerability": d.Vulnerability, "package": d.Package, "status": d.Status, "author": d.Author, "reason": d.Reason,
+	}
+	if audienceOf(d.DecisionRequest) != event.Everybody {
+		told["occurrences"] = d.Occurrences
 	}
 	if d.Component != "" {
 		told["component"] = d.Component
