@@ -26,6 +26,8 @@ const (
 	followPoll = 5 * time.Second
 	// followBatch is how many events are read at once.
 	followBatch = 500
+	// decisionBatch is how many decisions one transaction writes: others wait for it.
+	decisionBatch = 200
 )
 
 // Follow asks the selectors of decisions again about nodes that the event log says
@@ -83,32 +85,48 @@ func (s *Service) askSelector(ctx context.Context, selector string) error {
 	if err != nil {
 		return err
 	}
+	differ := []string{}
 	for _, id := range decisions {
 		kept, err := s.ids(ctx, `SELECT node_id FROM decision_node WHERE decision_id = $1 ORDER BY node_id`, id)
 		if err != nil {
 			return err
 		}
-		if slices.Equal(meant, kept) {
-			continue
+		if !slices.Equal(meant, kept) {
+			differ = append(differ, id)
 		}
-		err = s.db.Write(ctx, func(tx *db.Tx) error {
-			d, err := s.decision(ctx, tx, id)
-			if err != nil || !d.ExpiredAt.IsZero() {
-				return ifGone(err)
-			}
-			if _, err := tx.ExecContext(ctx, `DELETE FROM decision_node WHERE decision_id = $1`, id); err != nil {
-				return err
-			}
-			if err := s.selectFor(ctx, tx, id, selector); err != nil {
-				return err
-			}
-			return reconsider(ctx, tx, d.Vulnerability)
-		})
-		if err != nil {
+	}
+	for some := range slices.Chunk(differ, decisionBatch) {
+		if err := s.db.Write(ctx, func(tx *db.Tx) error { return s.selectAgain(ctx, tx, selector, some) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// selectAgain keeps whom a selector means now for decisions that have it.
+func (s *Service) selectAgain(ctx context.Context, tx *db.Tx, selector string, decisions []string) error {
+	meant, err := s.nodes.Select(ctx, tx, selector)
+	if err != nil {
+		return err
+	}
+	vulnerabilities := []string{}
+	for _, id := range decisions {
+		d, err := s.decision(ctx, tx, id)
+		if err := ifGone(err); err != nil {
+			return err
+		}
+		if err != nil || !d.ExpiredAt.IsZero() {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM decision_node WHERE decision_id = $1`, id); err != nil {
+			return err
+		}
+		if err := selectFor(ctx, tx, id, meant); err != nil {
+			return err
+		}
+		vulnerabilities = append(vulnerabilities, d.Vulnerability)
+	}
+	return reconsider(ctx, tx, vulnerabilities...)
 }
 
 // AskAfter asks the selectors about the nodes that changed after an event, and
@@ -153,8 +171,7 @@ func (s *Service) ask(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	kept, err := s.ids(ctx, `SELECT m.decision_id FROM decision_node AS m JOIN decision AS d ON d.id = m.decision_id
-		WHERE m.node_id = $1 AND d.expired_at IS NULL ORDER BY m.decision_id`, node)
+	kept, err := keptFor(ctx, s.db.Read(), node)
 	if err != nil || slices.Equal(meant, kept) {
 		return err
 	}
