@@ -1,15 +1,18 @@
 package finding
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/logs"
 )
 
 // Whom a selector means changes when nodes arrive and when what is known of them
@@ -35,6 +38,8 @@ const (
 // followed before.
 func (s *Service) Follow(ctx context.Context, signals *lease.Signals) {
 	last, begun := int64(0), false
+	due := make(map[string]bool)
+	failing := logs.Lasting{What: "the selectors of decisions could not be asked; it will be tried again"}
 	signals.Loop(ctx, event.Topic, func(ctx context.Context) time.Duration {
 		wait, err := followPoll, error(nil)
 		if !begun {
@@ -42,14 +47,12 @@ func (s *Service) Follow(ctx context.Context, signals *lease.Signals) {
 			begun = err == nil
 		} else {
 			before := last
-			last, err = s.AskAfter(ctx, last)
+			last, err = s.AskAfter(ctx, last, due)
 			if last > before {
 				wait = 0 // there may be more
 			}
 		}
-		if err != nil && ctx.Err() == nil {
-			slog.ErrorContext(ctx, "the selectors of decisions could not be asked; it will be tried again", "error", err)
-		}
+		failing.Note(ctx, err)
 		return wait
 	})
 }
@@ -129,40 +132,58 @@ func (s *Service) selectAgain(ctx context.Context, tx *db.Tx, selector string, d
 	return reconsider(ctx, tx, vulnerabilities...)
 }
 
-// AskAfter asks the selectors about the nodes that changed after an event, and
-// returns the number of the last event that it has read.
-func (s *Service) AskAfter(ctx context.Context, after int64) (last int64, err error) {
-	if err := s.db.Read().QueryRowContext(ctx, `SELECT COALESCE(max(id), 0) FROM event`).Scan(&last); err != nil || last <= after {
+// AskAfter asks the selectors about the nodes that changed after an event, and about
+// those that are due since it failed for them before; it returns the number of the
+// last event that it has read. A node for which it fails is due again, and holds back
+// no other.
+func (s *Service) AskAfter(ctx context.Context, after int64, due map[string]bool) (last int64, err error) {
+	changed, last, err := s.changed(ctx, after)
+	if err != nil {
 		return after, err
+	}
+	for _, node := range changed {
+		due[node] = true
+	}
+	failed := 0
+	for _, node := range slices.Sorted(maps.Keys(due)) {
+		fails := s.ask(ctx, node)
+		if fails == nil {
+			delete(due, node)
+			continue
+		}
+		failed++
+		err = cmp.Or(err, fmt.Errorf("apply decisions to node %s: %w", node, fails))
+		if ctx.Err() != nil {
+			return last, err
+		}
+	}
+	if failed > 1 {
+		err = fmt.Errorf("%w; and to %d others", err, failed-1)
+	}
+	return last, err
+}
+
+// changed returns nodes that changed after an event, and the number of the last event
+// that was read for it.
+func (s *Service) changed(ctx context.Context, after int64) (nodes []string, last int64, err error) {
+	if err := s.db.Read().QueryRowContext(ctx, `SELECT COALESCE(max(id), 0) FROM event`).Scan(&last); err != nil || last <= after {
+		return nil, after, err
 	}
 	kinds, err := db.Column(changesNodes)
 	if err != nil {
-		return after, err
-	}
-	type change struct {
-		id   int64
-		node string
+		return nil, after, err
 	}
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, subject FROM event WHERE id > $1 AND id <= $2
 		AND type IN (SELECT value->>0 FROM json_each($3) AS j) ORDER BY id LIMIT $4`, after, last, kinds, followBatch)
-	changes, err := db.All(rows, err, func(scan db.Scan) (c change, err error) { return c, scan(&c.id, &c.node) })
+	var read int64
+	nodes, err = db.All(rows, err, func(scan db.Scan) (node string, err error) { return node, scan(&read, &node) })
 	if err != nil {
-		return after, err
+		return nil, after, err
 	}
-	if len(changes) == followBatch {
-		last = changes[followBatch-1].id
+	if len(nodes) == followBatch {
+		last = read
 	}
-	asked := make(map[string]bool)
-	for _, c := range changes {
-		if asked[c.node] {
-			continue
-		}
-		asked[c.node] = true
-		if err := s.ask(ctx, c.node); err != nil {
-			return after, fmt.Errorf("apply decisions to node %s: %w", c.node, err)
-		}
-	}
-	return last, nil
+	return nodes, last, nil
 }
 
 // ask applies the decisions to a node, if others mean it than before.
