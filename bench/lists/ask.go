@@ -35,19 +35,22 @@ type question struct {
 	parameters []string
 }
 
-// questions are what people ask. NODE, PACKAGE, VULNERABILITY and COMPONENT stand
-// for one after another that there is.
+// questions are what people ask. NODE, PACKAGE, VULNERABILITY, DECIDED (one that does
+// not count somewhere) and COMPONENT stand for one after another that there is.
 var questions = []question{
 	{"nodes", []string{"", "kind=container", "kind=image", "label=env%3Dproduction", "label=env%3Dstaging&label=team%3Dteam-07&label=region%3Dregion-3", "label=env%3Dnone"}},
 	{"nodes", []string{"last_scan=never", "last_scan=failed", "last_scan=ok&severity=malicious", "scanned_before=WEEK", "scanned_before=MONTH", "last_scan=never&state=inactive"}},
 	{"nodes", []string{"severity=critical", "severity=malicious", "severity=malicious&label=team%3Dteam-01", "state=inactive", "state=inactive&severity=malicious", "q=web-", "q=cache-000", "q=nothing", "kind=host&state=active&q=worker-"}},
-	{"occurrences", []string{"", "severity=critical", "severity=malicious", "kev=true", "fixable=false", "severity=low&kev=true&fixable=false", "severity=critical&fixable=true", "state=resolved", "state=all", "state=decided"}},
+	{"occurrences", []string{"", "severity=critical", "severity=malicious", "kev=true", "fixable=false", "severity=low&kev=true&fixable=false", "severity=critical&fixable=true", "state=resolved", "state=all"}},
+	{"occurrences", []string{"state=decided", "state=decided&severity=critical", "state=decided&kev=true&fixable=true", "vulnerability=DECIDED&state=decided", "vulnerability=DECIDED&state=all", "node=NODE&state=decided", "package=PACKAGE&state=decided"}},
 	{"occurrences", []string{"vulnerability=VULNERABILITY", "vulnerability=VULNERABILITY&severity=critical", "vulnerability=VULNERABILITY&fixable=true", "vulnerability=VULNERABILITY&package=PACKAGE", "vulnerability=VULNERABILITY&state=all"}},
 	{"occurrences", []string{"package=PACKAGE", "package=PACKAGE&severity=critical", "package=PACKAGE&kev=true", "package=openssl", "package=openssl&severity=malicious", "package=none"}},
 	{"occurrences", []string{"node=NODE", "node=NODE&severity=critical", "node=NODE&package=openssl", "node=NODE&vulnerability=VULNERABILITY", "node=NODE&state=all"}},
 	{"occurrences", []string{"opened_after=WEEK", "opened_before=MONTH", "opened_after=MONTH&opened_before=WEEK&severity=high", "opened_after=WEEK&kev=true", "opened_after=TOMORROW"}},
-	{"vulnerabilities", []string{"", "severity=critical", "severity=unknown", "kev=true", "fixable=true", "severity=low&kev=true&fixable=false", "q=CVE-2021-", "q=CVE-2021-9001", "q=none", "sort=nodes", "sort=nodes&severity=malicious", "sort=first_seen", "state=all", "state=decided"}},
+	{"vulnerabilities", []string{"", "severity=critical", "severity=unknown", "kev=true", "fixable=true", "severity=low&kev=true&fixable=false", "q=CVE-2021-", "q=CVE-2021-9001", "q=none", "sort=nodes", "sort=nodes&severity=malicious", "sort=first_seen", "state=all"}},
+	{"vulnerabilities", []string{"state=decided", "state=decided&severity=critical", "state=decided&q=CVE-2021-"}},
 	{"vulnerabilities/VULNERABILITY", []string{""}},
+	{"decisions", []string{"", "status=risk_accepted", "state=expired", "state=all", "vulnerability=DECIDED"}},
 	{"components", []string{"name=log4j", "name=log4j-core&match=contains", "name=lib", "name=openssl&match=exact", "name=react-1&match=prefix", "name=nowhere", "name=server&ecosystem=Maven", "name=a&version=1.2.0", "name=lib&version=9", "name=spring&ecosystem=Debian:12"}},
 	{"components/COMPONENT/nodes", []string{""}},
 	{"findings", []string{"node=NODE", "node=NODE&severity=critical", "scan=SCAN"}},
@@ -64,6 +67,7 @@ func learn(ctx context.Context, d *db.DB) (known, error) {
 		"SCAN":          `SELECT id FROM scan WHERE state = 'complete' ORDER BY substr(id, 35), id LIMIT 50`,
 		"PACKAGE":       `SELECT package FROM (SELECT DISTINCT package FROM affected_package) AS p ORDER BY substr(package, 6), package LIMIT 50`,
 		"VULNERABILITY": `SELECT name FROM affected ORDER BY substr(name, 9), name LIMIT 100`,
+		"DECIDED":       `SELECT name FROM affected WHERE decided > 0 ORDER BY substr(name, 9), name LIMIT 50`,
 		"COMPONENT":     `SELECT CAST(id AS TEXT) FROM component WHERE nodes > 0 ORDER BY id % 97, id LIMIT 100`,
 	} {
 		rows, err := d.Read().QueryContext(ctx, query)

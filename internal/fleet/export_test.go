@@ -7,3 +7,10 @@ var Sweep = (*Service).sweep
 
 // Gather says how long heartbeats are gathered.
 func Gather(s *Service, d time.Duration) { s.beats.pause = d }
+
+// TakesLines tells whether streams are taken over from their server by now.
+func TakesLines(s *Service) bool {
+	s.lines.mu.Lock()
+	defer s.lines.mu.Unlock()
+	return s.lines.open != nil
+}

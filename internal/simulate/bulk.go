@@ -47,13 +47,15 @@ func fillCounts(ctx context.Context, d *db.DB) error {
 		{text: `UPDATE finding SET results = r.results FROM (SELECT finding_id AS id, count(*) AS results FROM result_finding
 			WHERE result_id IN (SELECT result_id FROM node_result) GROUP BY finding_id) AS r WHERE r.id = finding.id`},
 		{text: `INSERT INTO node_count (node_id, severity, open, decided)
-			SELECT node_id, severity, count(*), 0 FROM occurrence WHERE state = 'open' GROUP BY node_id, severity`},
+			SELECT node_id, severity, count(*) FILTER (WHERE state = 'open'), count(*) FILTER (WHERE state = 'decided')
+			FROM occurrence WHERE state IN ('open', 'decided') GROUP BY node_id, severity`},
 		{text: `INSERT INTO affected_package (vulnerability_id, ecosystem, package, rank, open, decided, fixable)
-			SELECT vulnerability_id, ecosystem, package, max(rank), count(*) FILTER (WHERE state = 'open'), 0,
+			SELECT vulnerability_id, ecosystem, package, max(rank), count(*) FILTER (WHERE state = 'open'), count(*) FILTER (WHERE state = 'decided'),
 				count(*) FILTER (WHERE state = 'open' AND fixable = 1) FROM occurrence GROUP BY vulnerability_id, ecosystem, package`},
 		{text: `INSERT INTO affected (vulnerability_id, name, rank, kev, fixable, packages, nodes, decided, first_seen)
 			SELECT v.id, v.name, max(o.rank), max(o.kev), COALESCE(max(o.fixable) FILTER (WHERE o.state = 'open'), 0),
-				count(DISTINCT o.package) FILTER (WHERE o.state = 'open'), count(DISTINCT o.node_id) FILTER (WHERE o.state = 'open'), 0, min(o.opened_at)
+				count(DISTINCT o.package) FILTER (WHERE o.state = 'open'), count(DISTINCT o.node_id) FILTER (WHERE o.state = 'open'),
+				count(DISTINCT o.node_id) FILTER (WHERE o.state = 'decided'), min(o.opened_at)
 			FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id GROUP BY v.id, v.name`},
 	}
 	if d.Dialect() == db.PostgreSQL {

@@ -88,9 +88,13 @@ func (f Fleet) fillScans(ctx context.Context, d *db.DB) error {
 		statement{text: `INSERT INTO node_scan (node_id, state, completed_at)
 			SELECT n.id, (SELECT state FROM scan WHERE node_id = n.id ORDER BY id DESC LIMIT 1), s.finished_at
 			FROM node AS n JOIN scan AS s ON s.node_id = n.id AND s.state = 'complete'`},
-		statement{`INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, kev, fixable, opened_at, opened_scan, opened_because)
+		// Of each vulnerability there is one decision at most.
+		statement{`INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
+				state, decision_id)
 			SELECT n.id, f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank, v.kev, CASE WHEN f.fixed <> '[]' THEN 1 ELSE 0 END,
-				` + opened + `, '', 'first_scan' ` + found, []any{since}},
+				` + opened + `, '', 'first_scan', CASE WHEN d.id IS NULL THEN 'open' ELSE 'decided' END, d.id ` + found + `
+			LEFT JOIN decision AS d ON d.vulnerability = v.name AND d.node_id IN ('', n.id)
+				AND (d.selector = '' OR EXISTS (SELECT 1 FROM decision_node AS m WHERE m.decision_id = d.id AND m.node_id = n.id))`, []any{since}},
 		// What a tenth of them had once before.
 		statement{`INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
 				state, resolved_at, resolved_scan, resolved_because)

@@ -60,6 +60,7 @@ func (f Fleet) Fill(ctx context.Context, d *db.DB) error {
 		{"vulnerabilities", f.fillVulnerabilities},
 		{"inventories", f.fillInventories},
 		{"nodes", f.fillNodes},
+		{"decisions", f.fillDecisions},
 		{"scans", f.fillScans},
 		{"indexes", restore},
 		{"counts", fillCounts},

@@ -20,6 +20,26 @@ import (
 
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
+// counted finds what is counted wrongly.
+var counted = map[string]string{
+	"nodes":       `SELECT count(*) - 60 FROM node`,
+	"inventories": `SELECT count(*) FROM inventory AS i WHERE 600 <> (SELECT count(*) FROM inventory_component WHERE inventory_id = i.id)`,
+	"components": `SELECT count(*) FROM component AS c WHERE nodes <> (SELECT count(*) FROM node AS n
+		JOIN inventory_component AS i ON i.inventory_id = n.inventory_id WHERE i.component_id = c.id)`,
+	"counts of nodes": `SELECT count(*) FROM (SELECT node_id, severity, count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'decided') AS decided
+			FROM occurrence WHERE state <> 'resolved' GROUP BY node_id, severity) AS o
+		FULL JOIN node_count AS c ON c.node_id = o.node_id AND c.severity = o.severity
+		WHERE COALESCE(c.open, 0) <> COALESCE(o.open, 0) OR COALESCE(c.decided, 0) <> COALESCE(o.decided, 0)`,
+	"counts of vulnerabilities": `SELECT count(*) FROM (SELECT vulnerability_id, count(DISTINCT node_id) FILTER (WHERE state = 'open') AS nodes,
+				count(DISTINCT node_id) FILTER (WHERE state = 'decided') AS decided FROM occurrence GROUP BY vulnerability_id) AS o
+		FULL JOIN affected AS a ON a.vulnerability_id = o.vulnerability_id WHERE a.nodes IS DISTINCT FROM o.nodes OR a.decided IS DISTINCT FROM o.decided`,
+	"counts of packages": `SELECT count(*) FROM (SELECT vulnerability_id, package, count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'decided') AS decided,
+				count(*) FILTER (WHERE state = 'open' AND fixable = 1) AS fixable FROM occurrence GROUP BY vulnerability_id, package) AS o
+		FULL JOIN affected_package AS a ON a.vulnerability_id = o.vulnerability_id AND a.package = o.package
+		WHERE a.open IS DISTINCT FROM o.open OR a.decided IS DISTINCT FROM o.decided OR a.fixable IS DISTINCT FROM o.fixable`,
+	"decided occurrences": `SELECT count(*) FROM occurrence WHERE (state = 'decided') <> (decision_id IS NOT NULL)`,
+}
+
 // The rooms find in a fleet that was made what they would have written themselves.
 func TestFill(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -27,20 +47,15 @@ func TestFill(t *testing.T) {
 		if err := (simulate.Fleet{Nodes: 60, Inventories: 7, Seed: 1, Now: noon}).Fill(ctx, d); err != nil {
 			t.Fatal(err)
 		}
-		for what, query := range map[string]string{
-			"nodes":       `SELECT count(*) - 60 FROM node`,
-			"inventories": `SELECT count(*) FROM inventory AS i WHERE 600 <> (SELECT count(*) FROM inventory_component WHERE inventory_id = i.id)`,
-			"components": `SELECT count(*) FROM component AS c WHERE nodes <> (SELECT count(*) FROM node AS n
-				JOIN inventory_component AS i ON i.inventory_id = n.inventory_id WHERE i.component_id = c.id)`,
-			"counts of nodes": `SELECT count(*) FROM node_count AS c WHERE open <> (SELECT count(*) FROM occurrence
-				WHERE node_id = c.node_id AND severity = c.severity AND state = 'open')`,
-			"counts of vulnerabilities": `SELECT count(*) FROM affected AS a WHERE nodes <> (SELECT count(DISTINCT node_id) FROM occurrence
-				WHERE vulnerability_id = a.vulnerability_id AND state = 'open')`,
-		} {
-			if n := dbtest.Count(t, d.Read(), query); n != 0 {
-				t.Errorf("%s: %d are wrong", what, n)
+		right := func() {
+			t.Helper()
+			for what, query := range counted {
+				if n := dbtest.Count(t, d.Read(), query); n != 0 {
+					t.Errorf("%s: %d are wrong", what, n)
+				}
 			}
 		}
+		right()
 		if n := dbtest.Count(t, d.Read(), `SELECT count(*) FROM occurrence WHERE state = 'open'`); n < 60*120 || n > 60*180 {
 			t.Errorf("%d occurrences are open; want about 150 a node", n)
 		}
@@ -61,6 +76,35 @@ func TestFill(t *testing.T) {
 		list, err := nodes.List(ctx, fleet.Query{Severity: "critical", Labels: []string{"env=production"}}, rest.Paging{Limit: 5})
 		if err != nil || len(list.Items) != 5 || list.Items[0].LastScan == nil || list.Items[0].Counts.Critical == 0 {
 			t.Errorf("nodes = %+v, %v", list, err)
+		}
+		// What was decided is what the room decides, if it is asked again.
+		decisions, err := findings.Decisions(ctx, finding.DecisionQuery{}, rest.Paging{Limit: 200})
+		if err != nil || len(decisions.Items) < 90 {
+			t.Fatalf("%d decisions, %v", len(decisions.Items), err)
+		}
+		seen := map[string]int{}
+		for _, was := range decisions.Items {
+			kind := was.Status
+			if was.Node != "" {
+				kind = "one node"
+			}
+			if seen[kind]++; seen[kind] > 3 {
+				continue
+			}
+			if err := findings.Revoke(ctx, was.ID); err != nil {
+				t.Fatal(err)
+			}
+			is, err := findings.Decide(ctx, was.DecisionRequest, "ada")
+			if err != nil || is.Occurrences != was.Occurrences {
+				t.Errorf("decided again, %+v is about %d occurrences, %v", was, is.Occurrences, err)
+			}
+		}
+		if len(seen) != 4 {
+			t.Errorf("decisions are %v; want some of each kind", seen)
+		}
+		right()
+		if n := dbtest.Count(t, d.Read(), `SELECT count(*) FROM occurrence WHERE state = 'decided'`); n < 60 || n > 60*10 {
+			t.Errorf("%d occurrences are decided; want a few a node", n)
 		}
 	}, event.Migrations, audit.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
 }
