@@ -60,9 +60,11 @@ generate:
 # IMAGE=DIR is what bench/image.sh has made; DOCS=docs/scanning.md rewrites its tables.
 bench: build
 	$(GO) run ./bench -shared $(SHARED) $(IMAGE:%=-image %) $(DOCS:%=-docs %)
-	$(DATA) -run '^$$' -bench . -benchmem ./internal/feed ./internal/match ./internal/fleet
+	$(DATA) -run '^$$' -bench . -benchmem ./internal/feed ./internal/match
+	$(GO) test -run '^$$' -bench . -benchtime 800x ./internal/fleet
 	$(GO) run ./bench/accuracy -feed $(SHARED)/feeds/2026-08-21 -fixture $(SHARED)/fixtures/debian12/rootfs \
 		-machine -exclude .. -drawn $(IMAGE:%=-image %) $(DOCS:%=-docs %)
+	$(MAKE) --no-print-directory bench-lists bench-agents
 
 # Every list over 10,000 nodes with 1.5 million occurrences, on both databases.
 bench-lists:

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patrol/internal/simulate/agents"
+	"patrol/internal/wire"
 )
 
 func simulateCommand() *cobra.Command {
@@ -39,7 +40,11 @@ their nodes until it retires them.`,
 			}
 			o.Console, o.Version = address, version()
 			shared := first.Transport.(*http.Transport)
-			o.HTTP = func() *http.Client { return &http.Client{Transport: shared.Clone()} }
+			o.HTTP = func() *http.Client {
+				own := shared.Clone()
+				wire.Frugal(own) // which has a session of its own to resume
+				return &http.Client{Transport: own}
+			}
 			slog.Info("agents begin", "count", o.Count, "console", address.Redacted())
 			return agents.Run(cmd.Context(), o)
 		},

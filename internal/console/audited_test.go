@@ -22,6 +22,11 @@ var unaudited = map[string]string{
 
 // TestEveryChangeIsAudited does once what each route that changes something is for,
 // and looks for its entry in the audit log.
+// vex is an OpenVEX document of which one decision is taken.
+const vex = `{"@context":"https://openvex.dev/ns/v0.2.0","@id":"https://example.org/vex","author":"vendor","timestamp":"2026-01-02T03:04:05Z","version":1,
+	"statements":[{"vulnerability":{"name":"CVE-2024-3"},"products":[{"@id":"pkg:deb/debian/openssl@3.0.11"}],
+	"status":"not_affected","justification":"vulnerable_code_not_present"}]}`
+
 func TestEveryChangeIsAudited(t *testing.T) {
 	h := openHouse(t, publish(t))
 	h.update()
@@ -73,9 +78,10 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"POST /api/v1/schedules/{id}/run", "schedules/" + schedule.ID + "/run", admin, ""},
 		{"DELETE /api/v1/schedules/{id}", "schedules/" + schedule.ID, admin, ""},
 		{"POST /api/v1/decisions", "decisions", admin, `{"vulnerability":"CVE-2024-2","status":"false_positive","reason":"we looked"}`},
+		{"POST /api/v1/decisions/openvex", "decisions/openvex", admin, vex},
 		{"DELETE /api/v1/decisions/{id}", "decisions/" + decision.ID, admin, ""},
 		{"POST /api/v1/feed/update", "feed/update", admin, ""},
-		{"PUT /api/v1/settings", "settings", admin, `{"retention":{"events_days":30}}`},
+		{"PUT /api/v1/settings", "settings", admin, `{"retention":{"events_days":30,"occurrences_days":365,"scans_days":90,"audit_days":730},"decisions":{"warn_days":7}}`},
 		{"POST /wire/v1/register", "/wire/v1/register", enrolment, `{"key":"key of an agent of this test","facts":{"protocol":1,"name":"web-9"}}`},
 	} {
 		method, _, _ := strings.Cut(c.route, " ")

@@ -18,9 +18,6 @@ import (
 	"patrol/internal/platform/tlscert"
 )
 
-// headerTable is how many bytes of headers a connection remembers.
-const headerTable = 256
-
 // drain is how long requests under way may take once the console is told to end.
 const drain = 10 * time.Second
 
@@ -35,7 +32,7 @@ func (c *Console) serve(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(err, listener.Close())
 		}
-		listener = shakeHands(listener, &tls.Config{
+		listener = tls.NewListener(listener, &tls.Config{
 			GetCertificate: certificate.Certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		})
 		scheme, fingerprint = "https", certificate.Fingerprint()
@@ -49,9 +46,6 @@ func (c *Console) serve(ctx context.Context) error {
 		IdleTimeout:       2 * time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ErrorLog:          log.New(serverLog{}, "", 0),
-		// Each connection keeps what headers it has seen, both ways. Those of agents
-		// differ with each request, so little is saved by it, for ten thousand of them.
-		HTTP2: &http.HTTP2Config{MaxDecoderHeaderTableSize: headerTable, MaxEncoderHeaderTableSize: headerTable},
 	}
 	if _, err := fmt.Fprintf(c.options.Out, "Patrol console on %s\n", url); err != nil {
 		return errors.Join(err, listener.Close())

@@ -2,10 +2,13 @@ package finding
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"patrol/internal/platform/db"
+	"patrol/internal/platform/problem"
 	"patrol/internal/sbom"
 )
 
@@ -63,12 +66,8 @@ func apply(ctx context.Context, tx *db.Tx, which string, arg any) error {
 	return nil
 }
 
-// selectFor keeps whom a selector means.
-func (s *Service) selectFor(ctx context.Context, tx *db.Tx, id, selector string) error {
-	nodes, err := s.nodes.Select(ctx, tx, selector)
-	if err != nil {
-		return err
-	}
+// selectFor keeps whom the selector of a decision means.
+func selectFor(ctx context.Context, tx *db.Tx, id string, nodes []string) error {
 	list, err := db.Column(nodes)
 	if err != nil {
 		return err
@@ -84,40 +83,68 @@ func (s *Service) applyTo(ctx context.Context, tx *db.Tx, node string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM decision_node WHERE node_id = $1`, node); err != nil {
-		return err
-	}
-	list, err := db.Column(meant)
+	kept, err := keptFor(ctx, tx, node)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO decision_node (decision_id, node_id) SELECT value->>0, $2 FROM json_each($1) AS j`, list, node)
-	if err != nil {
-		return err
+	if !slices.Equal(meant, kept) {
+		if err := keepFor(ctx, tx, node, meant); err != nil {
+			return err
+		}
 	}
 	return apply(ctx, tx, `o.node_id = $1`, node)
 }
 
+// keepFor keeps which decisions have selectors that mean a node.
+func keepFor(ctx context.Context, tx *db.Tx, node string, decisions []string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM decision_node WHERE node_id = $1`, node); err != nil {
+		return err
+	}
+	list, err := db.Column(decisions)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO decision_node (decision_id, node_id) SELECT value->>0, $2 FROM json_each($1) AS j`, list, node)
+	return err
+}
+
+// keptFor returns the decisions that hold and whose selectors meant a node when they
+// were last asked, by id.
+func keptFor(ctx context.Context, q db.Querier, node string) ([]string, error) {
+	rows, err := q.QueryContext(ctx, `SELECT m.decision_id FROM decision_node AS m JOIN decision AS d ON d.id = m.decision_id
+		WHERE m.node_id = $1 AND d.expired_at IS NULL ORDER BY m.decision_id`, node)
+	return db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+}
+
 // meaning returns the decisions whose selectors mean a node, by id. What is to be
-// logged is passed to later.
+// logged is passed to later. Decisions by the thousand may come of one document,
+// with one selector: each text is asked once.
 func (s *Service) meaning(ctx context.Context, q db.Querier, node string, later func(func())) ([]string, error) {
 	rows, err := q.QueryContext(ctx, `SELECT id, selector FROM decision WHERE selector <> '' AND expired_at IS NULL ORDER BY id`)
 	decisions, err := db.All(rows, err, func(scan db.Scan) (d [2]string, err error) { return d, scan(&d[0], &d[1]) })
 	if err != nil {
 		return nil, err
 	}
-	meant := []string{}
+	meant, means := []string{}, make(map[string]bool)
 	for _, d := range decisions {
-		ok, err := s.nodes.Selects(ctx, q, d[1], node)
-		if err != nil {
-			// It was checked when it was saved; that it fails on this node means that
-			// it does not mean this node, and no scan may fail by it.
-			later(func() {
-				slog.WarnContext(ctx, "the selector of a decision fails on a node", "decision", d[0], "node", node, "error", err)
-			})
+		id, selector := d[0], d[1]
+		if _, asked := means[selector]; !asked {
+			ok, err := s.nodes.Selects(ctx, q, selector, node)
+			var fails *problem.Error
+			switch {
+			case errors.As(err, &fails):
+				// It was checked when it was saved; that it fails on this node means that
+				// it does not mean this node, and no scan may fail by it.
+				later(func() {
+					slog.WarnContext(ctx, "the selector of a decision fails on a node", "decision", id, "node", node, "error", err)
+				})
+			case err != nil:
+				return nil, err
+			}
+			means[selector] = ok
 		}
-		if ok {
-			meant = append(meant, d[0])
+		if means[selector] {
+			meant = append(meant, id)
 		}
 	}
 	return meant, nil

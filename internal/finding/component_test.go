@@ -139,12 +139,12 @@ func TestSelectorsFollowNodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := last
-			if last, err = h.AskAfter(t.Context(), last); err != nil || last <= before {
+			if last, err = h.AskAfter(t.Context(), last, map[string]bool{}); err != nil || last <= before {
 				t.Fatal(last, err)
 			}
 			want("labelled "+label, map[string]int{"test": 1}[label])
 		}
-		if again, err := h.AskAfter(t.Context(), last); err != nil || again != last {
+		if again, err := h.AskAfter(t.Context(), last, map[string]bool{}); err != nil || again != last {
 			t.Errorf("read on to %d, %v; want %d", again, err, last)
 		}
 		// Whoever was away when it changed finds it all the same.

@@ -98,10 +98,14 @@ func (r DecisionRequest) check(now time.Time) (about named, err error) {
 // isText tells whether both databases can hold it.
 func isText(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
-// told is what events say of a decision.
+// told is what events say of a decision. How many occurrences it is about is counted
+// over all nodes, and is not for those who see some of them.
 func (d Decision) told() map[string]any {
 	told := map[string]any{
-		"vulnerability": d.Vulnerability, "package": d.Package, "status": d.Status, "author": d.Author, "reason": d.Reason, "occurrences": d.Occurrences,
+		"vulnerability": d.Vulnerability, "package": d.Package, "status": d.Status, "author": d.Author, "reason": d.Reason,
+	}
+	if audienceOf(d.DecisionRequest) != event.Everybody {
+		told["occurrences"] = d.Occurrences
 	}
 	if d.Component != "" {
 		told["component"] = d.Component
@@ -136,7 +140,13 @@ func (s *Service) Decide(ctx context.Context, r DecisionRequest, author string) 
 	}
 	var id string
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		if id, err = s.take(ctx, tx, r, about, author); err != nil {
+		var meant []string
+		if r.Selector != "" {
+			if meant, err = s.nodes.Select(ctx, tx, r.Selector); err != nil {
+				return err
+			}
+		}
+		if id, err = s.take(ctx, tx, r, about, meant, author); err != nil {
 			return err
 		}
 		return reconsider(ctx, tx, r.Vulnerability)
@@ -147,8 +157,9 @@ func (s *Service) Decide(ctx context.Context, r DecisionRequest, author string) 
 	return s.Decision(ctx, id)
 }
 
-// take writes a decision, which is still to be applied.
-func (s *Service) take(ctx context.Context, tx *db.Tx, r DecisionRequest, about named, author string) (id string, err error) {
+// take writes a decision, which is still to be applied, with the nodes that its
+// selector means.
+func (s *Service) take(ctx context.Context, tx *db.Tx, r DecisionRequest, about named, meant []string, author string) (id string, err error) {
 	id, now := db.NewID(), s.now()
 	source := 0
 	if about.source {
@@ -161,10 +172,8 @@ func (s *Service) take(ctx context.Context, tx *db.Tx, r DecisionRequest, about 
 	if err != nil {
 		return "", fmt.Errorf("keep a decision about %s: %w", r.Vulnerability, err)
 	}
-	if r.Selector != "" {
-		if err := s.selectFor(ctx, tx, id, r.Selector); err != nil {
-			return "", err
-		}
+	if err := selectFor(ctx, tx, id, meant); err != nil {
+		return "", err
 	}
 	if err := audit.Record(ctx, tx, now, "decision.created", audit.Subject{Kind: "decision", ID: id, Name: r.Vulnerability}, nil, r); err != nil {
 		return "", err

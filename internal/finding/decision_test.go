@@ -137,7 +137,7 @@ func TestDecisionExpires(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		askable(h)
 		until := h.clock.Now().Add(time.Hour)
-		d := h.decide(finding.DecisionRequest{Vulnerability: "CVE-2026-1", Status: finding.RiskAccepted, Until: &until})
+		d := h.decide(finding.DecisionRequest{Vulnerability: "CVE-2026-1", Status: finding.RiskAccepted, Until: &until, Selector: `true`})
 		expire := func() {
 			if err := h.Expire(t.Context()); err != nil {
 				t.Fatal(err)

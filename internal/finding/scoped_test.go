@@ -11,6 +11,7 @@ import (
 
 	"patrol/internal/finding"
 	"patrol/internal/platform/access"
+	"patrol/internal/platform/db/dbtest"
 	"patrol/internal/platform/problem"
 	"patrol/internal/platform/rest"
 )
@@ -142,4 +143,43 @@ func wantKind(t *testing.T, err error, kind problem.Kind) {
 	if !errors.As(err, &p) || p.Kind != kind {
 		t.Errorf("error = %v; want a problem of kind %d", err, kind)
 	}
+}
+
+// Members of every team may read what is told of a decision about all nodes: it
+// does not say how many occurrences there are on those that they do not see.
+func TestEventsToEverybodyCountNothing(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		web1, _, _ := askable(h)
+		end := func(r finding.DecisionRequest) {
+			t.Helper()
+			until := h.clock.Now().Add(2 * time.Hour)
+			r.Vulnerability, r.Status, r.Until = "CVE-2026-1", finding.RiskAccepted, &until
+			revoked, ended := h.decide(r), h.decide(r)
+			if err := h.Revoke(t.Context(), revoked.ID); err != nil {
+				t.Fatal(err)
+			}
+			h.clock.Advance(time.Hour)
+			if err := h.Warn(t.Context(), 24*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			h.clock.Advance(time.Hour)
+			if err := h.Expire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for kind, id := range map[string]string{"created": ended.ID, "revoked": revoked.ID, "expiring": ended.ID, "expired": ended.ID} {
+				if n := dbtest.Count(t, h.db.Read(), `SELECT count(*) FROM event WHERE type = $1 AND subject = $2`, "decision."+kind, id); n != 1 {
+					t.Errorf("%d events of %s; want 1", n, kind)
+				}
+			}
+		}
+		end(finding.DecisionRequest{})
+		if n := h.count(`SELECT count(*) FROM event WHERE audience = '*' AND type LIKE 'decision.%' AND data LIKE '%"occurrences"%'`); n != 0 {
+			t.Errorf("%d events tell everybody how many occurrences there are", n)
+		}
+		end(finding.DecisionRequest{Node: web1})
+		end(finding.DecisionRequest{Selector: `true`})
+		if n := h.count(`SELECT count(*) FROM event WHERE type IN ('decision.revoked', 'decision.expiring', 'decision.expired') AND data LIKE '%"occurrences"%'`); n != 6 {
+			t.Errorf("%d events tell those who see the nodes how many; want 6", n)
+		}
+	})
 }

@@ -111,8 +111,11 @@ func each(t *testing.T, suite func(t *testing.T, h house)) {
 		clock := clocktest.At(noon)
 		f := fleet.NewService(d, auth.NewService(d, clock.Now), lease.NewSignals(), clock.Now)
 		suite(t, house{finding.NewService(d, f, clock.Now), t, d, f, clock, map[string]finding.State{}, new(int)})
-	}, event.Migrations, audit.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations)
+	}, migrations...)
 }
+
+// migrations are those of the room and of what it stands on.
+var migrations = []db.Migrations{event.Migrations, audit.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations}
 
 func (h house) node(name string) string {
 	h.t.Helper()
@@ -168,8 +171,9 @@ func (h house) scan(node string, rev revision, components ...sbom.Component) (id
 		if err := h.fleet.Installed(h.t.Context(), tx, node, document); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(h.t.Context(), `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, queued_at, finished_at, due_at, sbom_id, result_id)
-			VALUES ($1, $2, 'complete', 'on_demand', '', '', $3, $3, $3, $4, $5)`, id, node, h.clock.Now().UnixMicro(), document.ID, after.Result)
+		_, err = tx.ExecContext(h.t.Context(), `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, queued_at, finished_at, due_at, sbom_id, result_id, revision, engine)
+			VALUES ($1, $2, 'complete', 'on_demand', '', '', $3, $3, $3, $4, $5, $6, $7)`,
+			id, node, h.clock.Now().UnixMicro(), document.ID, after.Result, rev.ID(), match.EngineVersion)
 		return err
 	})
 	h.had[node] = after

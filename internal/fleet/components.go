@@ -185,7 +185,6 @@ func (s *Service) pointBack(ctx context.Context, tx *db.Tx, inventory int64, kno
 	if list, err = db.Column(crowded); err != nil {
 		return err
 	}
-	const these = ` IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j)`
 	for _, statement := range []string{`UPDATE component SET common = 1 WHERE id` + these, `DELETE FROM component_inventory WHERE component_id` + these} {
 		if _, err := tx.ExecContext(ctx, statement, list); err != nil {
 			return fmt.Errorf("note which components are common: %w", err)
@@ -213,7 +212,7 @@ func (s *Service) rare(ctx context.Context, tx *db.Tx, ids []int64) (rare, crowd
 		switch {
 		case isCommon == 1:
 			found = append(found, id)
-		case inventories == Common:
+		case inventories >= Common:
 			crowded = append(crowded, id)
 		default:
 			rare = append(rare, id)

@@ -17,6 +17,7 @@ import (
 	"patrol/internal/platform/auth"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/lease"
+	"patrol/internal/policy"
 	"patrol/internal/sbom"
 	"patrol/internal/wire"
 )
@@ -120,6 +121,7 @@ type Service struct {
 	packer     *zstd.Encoder // of documents
 	beats      beats
 	components cache
+	selectors  policy.Selectors
 }
 
 // NewService returns the room over a migrated database.

@@ -81,9 +81,7 @@ func (s *Service) Heartbeat(ctx context.Context, node string, facts wire.Facts) 
 	one := &beat{node: node, said: digest, done: make(chan struct{})}
 	if first, after := s.beats.join(one); first {
 		time.Sleep(after)
-		s.beats.turn.Lock()
-		s.note(context.WithoutCancel(ctx), s.beats.take())
-		s.beats.turn.Unlock()
+		s.noteNext(context.WithoutCancel(ctx))
 	}
 	select {
 	case <-ctx.Done():
@@ -110,16 +108,26 @@ func digestOfFacts(f wire.Facts) (string, error) {
 	return hex.EncodeToString(sum[:16]), nil
 }
 
+// noteNext notes those that wait.
+func (s *Service) noteNext(ctx context.Context) {
+	s.beats.turn.Lock()
+	defer s.beats.turn.Unlock()
+	s.note(ctx, s.beats.take())
+}
+
 // note notes of nodes whose agents say what they said before that they are there,
 // and lets the heartbeats go on.
 func (s *Service) note(ctx context.Context, all []*beat) {
 	ctx, cancel := context.WithTimeout(ctx, noting)
 	defer cancel()
-	err := s.noteSame(ctx, all)
-	for _, one := range all {
-		one.err = err
-		close(one.done)
-	}
+	err := errors.New("the heartbeats were not noted") // unless they are
+	defer func() {
+		for _, one := range all {
+			one.err = err
+			close(one.done)
+		}
+	}()
+	err = s.noteSame(ctx, all)
 }
 
 func (s *Service) noteSame(ctx context.Context, all []*beat) error {

@@ -28,9 +28,9 @@ type line struct {
 	stop func() // ends the waking
 }
 
-// writing is how long one line may hold up the others: what is written is a few
+// patience is how long one line may hold up the others: what is written is a few
 // bytes, so all that it can wait for is an agent that has long taken nothing.
-const writing = time.Second
+const patience = 50 * time.Millisecond
 
 func newLines() *lines {
 	return &lines{woken: make(map[*line]struct{}), poked: make(chan struct{}, 1)}
@@ -140,10 +140,13 @@ func (l *lines) all() (all []*line) {
 	return all
 }
 
-func (l *lines) end() []*line {
-	all := l.all()
+// end lets no more be added, and returns those that are to be cut.
+func (l *lines) end() (all []*line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for one := range l.open {
+		all = append(all, one)
+	}
 	l.open = nil
 	return all
 }
@@ -165,7 +168,7 @@ func (l *lines) say(to []*line, text string) {
 }
 
 func (o *line) write(b []byte) error {
-	if err := o.conn.SetWriteDeadline(time.Now().Add(writing)); err != nil {
+	if err := o.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
 	_, err := o.conn.Write(b)

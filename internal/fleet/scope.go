@@ -10,7 +10,6 @@ import (
 	"patrol/internal/platform/access"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/problem"
-	"patrol/internal/policy"
 	"patrol/internal/sbom"
 )
 
@@ -75,7 +74,7 @@ func (s *Service) Scope(ctx context.Context) (Scope, error) {
 // fails tells the team nothing of the node on which it does, not even the error,
 // which can quote it.
 func (s *Service) seenBy(ctx context.Context, expression string) ([]string, error) {
-	selector, err := policy.Compile(expression)
+	selector, err := s.selectors.Compile(expression)
 	if err != nil {
 		return nil, fmt.Errorf("selector of a team: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 // which they were first seen. Nodes that are retired, containers that have ended,
 // and images that were removed are never meant: there is nothing left to look at.
 func (s *Service) Select(ctx context.Context, q db.Querier, expression string) ([]string, error) {
-	selector, err := policy.Compile(expression)
+	selector, err := s.selectors.Compile(expression)
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
@@ -33,7 +33,7 @@ func (s *Service) SelectSeen(ctx context.Context, expression string) ([]string, 
 	if scope.Column == All {
 		return s.Select(ctx, s.db.Read(), expression)
 	}
-	selector, err := policy.Compile(expression)
+	selector, err := s.selectors.Compile(expression)
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
@@ -42,7 +42,7 @@ func (s *Service) SelectSeen(ctx context.Context, expression string) ([]string, 
 
 // Selects tells whether a selector means one node.
 func (s *Service) Selects(ctx context.Context, q db.Querier, expression, node string) (bool, error) {
-	selector, err := policy.Compile(expression)
+	selector, err := s.selectors.Compile(expression)
 	if err != nil {
 		return false, problem.Invalid("selector", "%v", err)
 	}

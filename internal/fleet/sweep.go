@@ -34,8 +34,14 @@ const needless = `NOT EXISTS (SELECT 1 FROM sbom AS b WHERE b.inventory_id = i.i
 // SweepInventories removes inventories that nothing needs, and returns how many.
 func (s *Service) SweepInventories(ctx context.Context, _ time.Time) (int64, error) {
 	return s.sweepBatches(ctx, `SELECT i.id FROM inventory AS i WHERE i.id > $1 AND `+needless+` ORDER BY i.id LIMIT $2`,
-		[]string{`inventory_component WHERE inventory_id`, `inventory WHERE id`})
+		[]string{
+			`component_inventory WHERE component_id IN (SELECT component_id FROM inventory_component WHERE inventory_id` + these + `) AND inventory_id`,
+			`inventory_component WHERE inventory_id`, `inventory WHERE id`,
+		})
 }
+
+// these are the ids of a parameter.
+const these = ` IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j)`
 
 // sweepBatches removes from tables what a query finds after an id, and asks again in
 // the transaction that does it: it may be needed by then.
@@ -60,7 +66,7 @@ func (s *Service) sweepBatches(ctx context.Context, query string, tables []strin
 				return err
 			}
 			for _, table := range tables {
-				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j)`, list); err != nil {
+				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+these, list); err != nil {
 					return err
 				}
 			}

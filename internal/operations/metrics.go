@@ -32,7 +32,7 @@ func (s *Service) Metrics() *Metrics {
 			Name: "patrol_http_request_duration_seconds", Help: "How long answers took, streams left out.", Buckets: prometheus.DefBuckets,
 		}, []string{"route"}),
 		flying: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "patrol_http_requests_in_flight", Help: "Requests under way, streams included.",
+			Name: "patrol_http_requests_in_flight", Help: "Requests under way, streams of events included.",
 		}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -18,7 +17,7 @@ const cookieName = "patrol_session"
 // that open holds for need no token, but carry a principal if one is shown.
 func (s *Service) Require(next http.Handler, open func(path string) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		principal, known, err := s.identifyApart(r.Context(), shown(r))
+		principal, known, err := s.Identify(r.Context(), shown(r))
 		switch {
 		case err != nil:
 			rest.WriteProblem(w, http.StatusServiceUnavailable, db.ErrGone.Error())
@@ -31,19 +30,6 @@ func (s *Service) Require(next http.Handler, open func(path string) bool) http.H
 			rest.WriteProblem(w, http.StatusUnauthorized, "a valid token is needed")
 		}
 	})
-}
-
-// identifyApart is Identify in a goroutine of its own: a query needs a deep stack,
-// and the request's goroutine would keep it for as long as a stream lasts, ten
-// thousand of them at once.
-func (s *Service) identifyApart(ctx context.Context, token string) (p access.Principal, known bool, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p, known, err = s.Identify(ctx, token)
-	}()
-	<-done
-	return p, known, err
 }
 
 // shown returns the secret that the request carries.

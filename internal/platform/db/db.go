@@ -77,8 +77,9 @@ func (t *Tx) Take(ctx context.Context, turn Turn) error {
 // longer than the commit takes.
 func (t *Tx) BeforeCommit(f func() error) { t.before = append(t.before, f) }
 
-// AfterCommit has f called once the transaction is committed, in order; never
-// when it is rolled back. It is where waiting readers are woken.
+// AfterCommit has f called once the transaction is committed and the writer is
+// another's, in order; never when it is rolled back. It is where waiting readers are
+// woken.
 func (t *Tx) AfterCommit(f func()) { t.after = append(t.after, f) }
 
 // Wake has those who wait for a topic woken once the transaction is committed, by

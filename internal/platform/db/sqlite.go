@@ -41,9 +41,13 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), writer.Close())
 	}
-	reader.SetMaxOpenConns(8)
-	return &DB{writer: writer, reader: reader, questions: &prepared{DB: reader, statements: make(map[string]*sql.Stmt)}, dialect: SQLite}, nil
+	reader.SetMaxOpenConns(questioners)
+	reader.SetMaxIdleConns(questioners) // each has statements that are parsed
+	return &DB{writer: writer, reader: reader, questions: &prepared{DB: reader, statements: make(map[string]*statement)}, dialect: SQLite}, nil
 }
+
+// questioners is how many may read at once.
+const questioners = 8
 
 // dsn names the file with the settings of every connection. synchronous=FULL:
 // what has been committed survives a power cut, not only a killed process.

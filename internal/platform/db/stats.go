@@ -8,11 +8,11 @@ import (
 
 // Stats is what the database has done since it was opened.
 type Stats struct {
-	// Committed and Failed count writing transactions; those that were repeated
-	// count as failed as well.
+	// Committed and Failed count writing transactions; on PostgreSQL those that were
+	// repeated count as failed as well.
 	Committed, Failed int64
-	// Repeated counts transactions that PostgreSQL could not put in order with
-	// others, and that were run again.
+	// Repeated counts transactions that were run again: PostgreSQL could not put them
+	// in order with others, or they were undone with one that failed on SQLite.
 	Repeated int64
 	// Writing is the time that all of them took, waiting for their turn included.
 	Writing        time.Duration
@@ -22,10 +22,19 @@ type Stats struct {
 // Stats returns what the database has done.
 func (d *DB) Stats() Stats {
 	c := &d.counts
-	return Stats{c.committed.Load(), c.failed.Load(), c.repeated.Load(), time.Duration(c.writing.Load()), d.writer.Stats(), d.reader.Stats()}
+	writer := d.writer.Stats()
+	writer.WaitCount += c.waits.Load()
+	writer.WaitDuration += time.Duration(c.waited.Load())
+	return Stats{c.committed.Load(), c.failed.Load(), c.repeated.Load(), time.Duration(c.writing.Load()), writer, d.reader.Stats()}
 }
 
-type counts struct{ committed, failed, repeated, writing atomic.Int64 }
+type counts struct{ committed, failed, repeated, writing, waits, waited atomic.Int64 }
+
+// wait counts who began to wait for SQLite's writer then, and returns what ends it.
+func (c *counts) wait(began time.Time) func() {
+	c.waits.Add(1)
+	return func() { c.waited.Add(int64(time.Since(began))) }
+}
 
 // note counts a transaction that began then.
 func (c *counts) note(began time.Time, err *error) {

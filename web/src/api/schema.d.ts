@@ -88,6 +88,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/decisions/openvex": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the decisions that hold as an OpenVEX document
+         * @description Needs the role viewer.
+         */
+        get: operations["export-decisions"];
+        put?: never;
+        /**
+         * Import decisions from an OpenVEX document
+         * @description Needs the role operator.
+         */
+        post: operations["import-decisions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/decisions/{id}": {
         parameters: {
             query?: never;
@@ -933,6 +957,19 @@ export interface components {
             /** @enum {string} */
             severity: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
         };
+        Assertion: {
+            /** @description Id of the decision. */
+            decision?: string;
+            product: string;
+            /** @description Why it was not used. */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description Its number in the document, from 1.
+             */
+            statement: number;
+            vulnerability: string;
+        };
         Attempt: {
             /** Format: date-time */
             at: string;
@@ -1008,6 +1045,11 @@ export interface components {
         };
         Decision: {
             author: string;
+            /**
+             * @description purl of the one component that it is about, at its version if it has one. What else a node has of the package counts on.
+             * @example pkg:deb/debian/libssl3@3.0.11-1?distro=debian-12
+             */
+            component?: string;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -1039,6 +1081,11 @@ export interface components {
         };
         DecisionRequest: {
             /**
+             * @description purl of the one component that it is about, at its version if it has one. What else a node has of the package counts on.
+             * @example pkg:deb/debian/libssl3@3.0.11-1?distro=debian-12
+             */
+            component?: string;
+            /**
              * @description Of not_affected, which needs one.
              * @enum {string}
              */
@@ -1059,6 +1106,13 @@ export interface components {
             until?: string;
             /** @description Its name, such as CVE-2024-28757. */
             vulnerability: string;
+        };
+        Decisions: {
+            /**
+             * Format: int64
+             * @description How many days before a decision expires an event tells of it. 0 tells nothing before.
+             */
+            warn_days: number;
         };
         Definition: {
             /** @description Five or six fields, or a descriptor such as @daily. */
@@ -1171,6 +1225,11 @@ export interface components {
             digest: string;
             reference: string;
         };
+        Imported: {
+            created: components["schemas"]["Assertion"][];
+            present: components["schemas"]["Assertion"][];
+            unused: components["schemas"]["Assertion"][];
+        };
         InstalledComponent: {
             ecosystem: string;
             /** Format: int64 */
@@ -1262,6 +1321,8 @@ export interface components {
              * @enum {string}
              */
             role?: "viewer" | "operator" | "admin";
+            /** @description Ids of teams: the token sees the nodes of any of these, as a viewer unless another role is given. Without one it is in the team of the user who makes it, unless it is an administrator's; if there is none it sees every node. */
+            teams?: string[];
         };
         NewUser: {
             /** @enum {string} */
@@ -1436,9 +1497,24 @@ export interface components {
         Retention: {
             /**
              * Format: int64
+             * @description The audit log. 0 keeps it for ever.
+             */
+            audit_days: number;
+            /**
+             * Format: int64
              * @description Events: a reader that was away for longer has to begin anew. 0 keeps them for ever.
              */
             events_days: number;
+            /**
+             * Format: int64
+             * @description Occurrences, from when they were resolved. 0 keeps them for ever.
+             */
+            occurrences_days: number;
+            /**
+             * Format: int64
+             * @description Scans that have ended, but for the last of each node and its last complete one, with the SBOMs and results that none needs any more. 0 keeps them for ever.
+             */
+            scans_days: number;
         };
         Run: {
             /** @description Why the run could start nothing; empty if it could. */
@@ -1521,6 +1597,7 @@ export interface components {
             user: components["schemas"]["User"];
         };
         Settings: {
+            decisions: components["schemas"]["Decisions"];
             retention: components["schemas"]["Retention"];
         };
         SignIn: {
@@ -1576,6 +1653,11 @@ export interface components {
              * Format: int64
              * @description How many are in it.
              */
+            tokens: number;
+            /**
+             * Format: int64
+             * @description How many are in it.
+             */
             users: number;
         };
         TeamChange: {
@@ -1605,6 +1687,8 @@ export interface components {
             name: string;
             /** @description Absent for an enrolment token, which opens no route of this API. */
             role?: string;
+            /** @description Whose nodes it sees; absent for all. */
+            teams?: components["schemas"]["TeamName"][];
         };
         Unread: {
             ecosystem: string;
@@ -1624,6 +1708,39 @@ export interface components {
             role?: "viewer" | "operator" | "admin";
             /** @description Id of a team; empty for none, and so for every node. */
             team?: string;
+        };
+        VexDocument: {
+            "@context": string;
+            "@id": string;
+            author: string;
+            role?: string;
+            statements: components["schemas"]["VexStatement"][];
+            timestamp: string;
+            tooling?: string;
+            /** Format: int64 */
+            version: number;
+        };
+        VexProduct: {
+            "@id"?: string;
+            identifiers?: {
+                [key: string]: string;
+            };
+            subcomponents?: components["schemas"]["VexProduct"][];
+        };
+        VexStatement: {
+            "@id"?: string;
+            action_statement?: string;
+            impact_statement?: string;
+            justification?: string;
+            products: components["schemas"]["VexProduct"][];
+            status: string;
+            status_notes?: string;
+            timestamp?: string;
+            vulnerability: components["schemas"]["VexVulnerability"];
+        };
+        VexVulnerability: {
+            aliases?: string[];
+            name: string;
         };
         Vulnerability: {
             /** Format: int64 */
@@ -1712,7 +1829,7 @@ export interface operations {
                 match?: "contains" | "prefix" | "exact";
                 /** @description With its release, such as Debian:12 or Maven. */
                 ecosystem?: string;
-                /** @description Exactly this version. */
+                /** @description Exactly this version, of components whose names are asked for. */
                 version?: string;
                 /** @description How many items at most. */
                 limit?: number;
@@ -1838,6 +1955,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Decision"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "export-decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VexDocument"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "import-decisions": {
+        parameters: {
+            query?: {
+                /** @description Id of the one node that the document is about. */
+                node?: string;
+                /** @description CEL over node: those that the document is about. */
+                selector?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imported"];
                 };
             };
             /** @description Error */

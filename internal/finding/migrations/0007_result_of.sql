@@ -1,0 +1,2 @@
+-- Who removes results asks which inventories gave them.
+CREATE INDEX result_of_result ON result_of (result_id);
