@@ -14,3 +14,6 @@ func TakesLines(s *Service) bool {
 	defer s.lines.mu.Unlock()
 	return s.lines.open != nil
 }
+
+// Patience is how long one line may hold up the others.
+const Patience = patience

@@ -3,6 +3,7 @@ package fleet
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -163,7 +164,7 @@ func (l *lines) say(to []*line, text string) {
 		delete(l.open, one)
 		l.mu.Unlock()
 		one.stop()
-		_ = one.conn.Close()
+		one.drop()
 	}
 }
 
@@ -178,6 +179,19 @@ func (o *line) write(b []byte) error {
 // cut ends a line in order: the last chunk is empty.
 func (o *line) cut() {
 	o.stop()
-	_ = o.write([]byte("0\r\n\r\n"))
+	if o.write([]byte("0\r\n\r\n")) != nil {
+		o.drop()
+		return
+	}
+	_ = o.conn.Close()
+}
+
+// drop ends a line that takes nothing. To close its TLS would be to wait for seconds
+// until it takes an alert.
+func (o *line) drop() {
+	if secured, ok := o.conn.(*tls.Conn); ok {
+		_ = secured.NetConn().Close()
+		return
+	}
 	_ = o.conn.Close()
 }
