@@ -11,8 +11,9 @@
 // repeating; [Tx.AfterCommit] is for what must not.
 //
 // Holding a transaction and asking the writer for another one deadlocks on
-// SQLite, for there is one connection: pass the [Tx] on. Never wait for a network
-// inside one.
+// SQLite, for there is one connection: pass the [Tx] on. Never wait inside one:
+// not for a network, and not for somebody whose own transaction may be committed
+// together with it.
 package db
 
 import (
