@@ -163,8 +163,8 @@ func relate(ctx context.Context, tx *db.Tx, inventory int64, ids []int64) (int, 
 // Common is how many inventories hold a component that is no longer looked for
 // through them. Half of what a new inventory costs would be pages of an index to
 // what all others hold, too; and what many nodes have is soon found on the next: a
-// page of 50 on the next 4,000 of 10,000 nodes that have as many inventories.
-const Common = 128
+// page of 50 on the next 8,000 of 10,000 nodes that have as many inventories, at worst.
+const Common = 64
 
 // pointBack notes with its rare components that an inventory holds them. Fresh ones
 // are in no other.

@@ -30,7 +30,7 @@ CREATE TABLE component_inventory (
 	inventory_id BIGINT NOT NULL,
 	PRIMARY KEY (component_id, inventory_id)
 ) CLUSTERED;
-UPDATE component SET common = 1 WHERE id IN (SELECT component_id FROM inventory_component GROUP BY component_id HAVING count(*) > 128);
+UPDATE component SET common = 1 WHERE id IN (SELECT component_id FROM inventory_component GROUP BY component_id HAVING count(*) > 64);
 INSERT INTO component_inventory (component_id, inventory_id)
 	SELECT i.component_id, i.inventory_id FROM inventory_component AS i JOIN component AS c ON c.id = i.component_id WHERE c.common = 0 ORDER BY 1, 2;
 -- Who walks over all nodes to see what they have reads nothing else of them.
