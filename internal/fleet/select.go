@@ -20,7 +20,17 @@ func (s *Service) Select(ctx context.Context, q db.Querier, expression string) (
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
-	return s.among(ctx, q, selector, present)
+	return s.among(ctx, q, selector, time.Time{}, present)
+}
+
+// SelectForRun returns the ids of the nodes that the selector of a schedule means,
+// whose run before this one was then; zero if there was none.
+func (s *Service) SelectForRun(ctx context.Context, q db.Querier, expression string, previous time.Time) ([]string, error) {
+	selector, err := policy.CompileForRun(expression)
+	if err != nil {
+		return nil, problem.Invalid("selector", "%v", err)
+	}
+	return s.among(ctx, q, selector, previous, present)
 }
 
 // SelectSeen returns the ids of the nodes that a selector means among those that the
@@ -37,7 +47,7 @@ func (s *Service) SelectSeen(ctx context.Context, expression string) ([]string, 
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
-	return s.among(ctx, s.db.Read(), selector, present+` AND n.id IN (SELECT value->>0 FROM json_each($1) AS j)`, scope.Column)
+	return s.among(ctx, s.db.Read(), selector, time.Time{}, present+` AND n.id IN (SELECT value->>0 FROM json_each($1) AS j)`, scope.Column)
 }
 
 // Selects tells whether a selector means one node.
@@ -46,7 +56,7 @@ func (s *Service) Selects(ctx context.Context, q db.Querier, expression, node st
 	if err != nil {
 		return false, problem.Invalid("selector", "%v", err)
 	}
-	selected, err := s.among(ctx, q, selector, present+` AND n.id = $1`, node)
+	selected, err := s.among(ctx, q, selector, time.Time{}, present+` AND n.id = $1`, node)
 	return len(selected) > 0, err
 }
 
@@ -63,8 +73,8 @@ func (f *failure) Error() string { return fmt.Sprintf("on node %s: %v", f.node, 
 
 // among returns the ids of the nodes that a selector means, among those that a
 // condition holds for.
-func (s *Service) among(ctx context.Context, q db.Querier, selector *policy.Selector, condition string, args ...any) ([]string, error) {
-	selected, err := s.evaluate(ctx, q, selector, condition, args...)
+func (s *Service) among(ctx context.Context, q db.Querier, selector *policy.Selector, previous time.Time, condition string, args ...any) ([]string, error) {
+	selected, err := s.evaluate(ctx, q, selector, previous, condition, args...)
 	var failed *failure
 	if errors.As(err, &failed) {
 		return nil, problem.Invalid("selector", "%v", failed)
@@ -73,16 +83,19 @@ func (s *Service) among(ctx context.Context, q db.Querier, selector *policy.Sele
 }
 
 // evaluate is among whose error is a failure where the selector fails on a node.
-func (s *Service) evaluate(ctx context.Context, q db.Querier, selector *policy.Selector, condition string, args ...any) ([]string, error) {
+func (s *Service) evaluate(ctx context.Context, q db.Querier, selector *policy.Selector, previous time.Time, condition string, args ...any) ([]string, error) {
 	now := s.now()
+	moment := policy.Moment{Now: now, Run: policy.Run{Previous: previous}}
 	rows, err := q.QueryContext(ctx, `SELECT n.id, n.kind, n.name, n.labels, n.distribution, n.architecture, n.first_seen, `+lastSeen+`, n.uploaded,
-		COALESCE(h.name, ''), n.image, n.present, n.retired_at FROM node AS n LEFT JOIN node AS h ON h.id = n.host_id WHERE `+condition+` ORDER BY n.id`, args...)
+		COALESCE(h.name, ''), n.image, n.present, n.retired_at, COALESCE(ns.state, 'never'), ns.completed_at
+		FROM node AS n LEFT JOIN node AS h ON h.id = n.host_id LEFT JOIN node_scan AS ns ON ns.node_id = n.id WHERE `+condition+` ORDER BY n.id`, args...)
 	nodes, err := db.All(rows, err, func(scan db.Scan) (n policy.Node, err error) {
 		var image wire.Image
 		var uploaded, present int
 		var retired time.Time
 		err = scan(&n.ID, &n.Kind, &n.Name, db.JSON{Into: &n.Labels}, db.JSON{Into: &n.Distribution}, &n.Architecture,
-			db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen}, &uploaded, &n.Host, db.JSON{Into: &image}, &present, db.Time{Time: &retired})
+			db.Time{Time: &n.FirstSeen}, db.Time{Time: &n.LastSeen}, &uploaded, &n.Host, db.JSON{Into: &image}, &present, db.Time{Time: &retired},
+			&n.LastScanState, db.Time{Time: &n.LastScanAt})
 		n.State, n.Image = state(present == 1, uploaded == 1, retired, n.LastSeen, now), image.Reference
 		return n, err
 	})
@@ -91,7 +104,7 @@ func (s *Service) evaluate(ctx context.Context, q db.Querier, selector *policy.S
 	}
 	selected := []string{}
 	for _, node := range nodes {
-		ok, err := selector.Selects(node)
+		ok, err := selector.Selects(node, moment)
 		if err != nil {
 			return nil, &failure{node.Name, err}
 		}
