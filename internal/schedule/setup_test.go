@@ -99,6 +99,40 @@ func (h house) fire() time.Duration {
 	return wait
 }
 
+// advance goes on with the runs.
+func (h house) advance() time.Duration {
+	h.t.Helper()
+	wait, err := h.Advance(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return wait
+}
+
+// end ends the scans of a run that go on, up to n of them.
+func (h house) end(run string, n int) {
+	h.t.Helper()
+	for _, s := range h.scansOf(run) {
+		if s.Finished() || n == 0 {
+			continue
+		}
+		if _, err := h.scans.Cancel(h.t.Context(), s.ID); err != nil {
+			h.t.Fatal(err)
+		}
+		n--
+	}
+}
+
+// run is the last one of a schedule.
+func (h house) run(id string) schedule.Run {
+	h.t.Helper()
+	runs := h.runs(id)
+	if len(runs) == 0 {
+		h.t.Fatal("there is no run")
+	}
+	return runs[0]
+}
+
 // runs returns those of a schedule, newest first.
 func (h house) runs(id string) []schedule.Run {
 	h.t.Helper()
