@@ -37,19 +37,19 @@ type Run struct {
 	FiredAt      time.Time `json:"fired_at"`
 	FinishedAt   time.Time `json:"finished_at,omitzero"`
 	// Lateness counts from the fire time, whatever held it.
-	Lateness float64 `json:"lateness_seconds"`
-	CaughtUp bool    `json:"caught_up" doc:"Nobody was there at the fire time; the run makes up for it."`
-	HeldBy   string  `json:"held_by" enum:",window,overlap" doc:"What the fire time had to wait for; empty for nothing."`
-	Missed   int     `json:"missed" doc:"Fire times since the run before that got none of their own."`
-	Dropped  int     `json:"dropped" doc:"Fire times that came while this run went on and were dropped for it."`
-	Selected int     `json:"selected" doc:"Nodes that the selector meant."`
-	Scans    int     `json:"scans" doc:"Scans that were started."`
-	Nodes    Counts  `json:"nodes" doc:"What became of the nodes."`
-	Error    string  `json:"error" doc:"Why the run could start nothing; empty if it could."`
+	Lateness float64  `json:"lateness_seconds"`
+	CaughtUp bool     `json:"caught_up" doc:"Nobody was there at the fire time; the run makes up for it."`
+	HeldBy   string   `json:"held_by" enum:",window,overlap" doc:"What the fire time had to wait for; empty for nothing."`
+	Missed   int      `json:"missed" doc:"Fire times since the run before that got none of their own."`
+	Dropped  int      `json:"dropped" doc:"Fire times that came while this run went on and were dropped for it."`
+	Selected int      `json:"selected" doc:"Nodes that the selector meant."`
+	Scans    int      `json:"scans" doc:"Scans that were started."`
+	Nodes    RunNodes `json:"nodes" doc:"What became of the nodes."`
+	Error    string   `json:"error" doc:"Why the run could start nothing; empty if it could."`
 }
 
-// Counts counts the nodes of a run by what became of them.
-type Counts struct {
+// RunNodes counts the nodes of a run by what became of them.
+type RunNodes struct {
 	Waiting    int `json:"waiting" doc:"Not begun: their time has not come, or there is no room."`
 	Queued     int `json:"queued"`
 	Collecting int `json:"collecting"`
