@@ -79,7 +79,7 @@ func (s *Service) seenBy(ctx context.Context, expression string) ([]string, erro
 	if err != nil {
 		return nil, fmt.Errorf("selector of a team: %w", err)
 	}
-	ids, err := s.evaluate(ctx, s.db.Read(), selector, time.Time{}, `TRUE`)
+	ids, err := s.evaluate(ctx, s.db.Read(), selector, `TRUE`)
 	var failed *failure
 	if errors.As(err, &failed) {
 		slog.WarnContext(ctx, "the selector of a team fails on a node, and shows the team nothing", "selector", expression, "node", failed.node, "error", failed.err)

@@ -20,17 +20,34 @@ func (s *Service) Select(ctx context.Context, q db.Querier, expression string) (
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
-	return s.among(ctx, q, selector, time.Time{}, present)
+	return s.among(ctx, q, selector, present)
 }
 
-// SelectForRun returns the ids of the nodes that the selector of a schedule means,
-// whose run before this one was then; zero if there was none.
-func (s *Service) SelectForRun(ctx context.Context, q db.Querier, expression string, previous time.Time) ([]string, error) {
+// Selection are all nodes that there is something to look at, read once for many
+// selectors: to read ten thousand takes longer than to choose among them.
+type Selection struct {
+	nodes []policy.Node
+	now   time.Time
+}
+
+// Selection returns the nodes as they are.
+func (s *Service) Selection(ctx context.Context, q db.Querier) (Selection, error) {
+	nodes, err := s.read(ctx, q, present)
+	return Selection{nodes, s.now()}, err
+}
+
+// Select returns the ids of the nodes that the selector of a schedule means, whose
+// run before this one was then; zero if there was none.
+func (n Selection) Select(expression string, previous time.Time) ([]string, error) {
 	selector, err := policy.CompileForRun(expression)
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
-	return s.among(ctx, q, selector, previous, present)
+	selected, err := choose(n.nodes, selector, policy.Moment{Now: n.now, Run: policy.Run{Previous: previous}})
+	if err != nil {
+		return nil, problem.Invalid("selector", "%v", err)
+	}
+	return selected, nil
 }
 
 // SelectSeen returns the ids of the nodes that a selector means among those that the
@@ -47,7 +64,7 @@ func (s *Service) SelectSeen(ctx context.Context, expression string) ([]string, 
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
-	return s.among(ctx, s.db.Read(), selector, time.Time{}, present+` AND n.id IN (SELECT value->>0 FROM json_each($1) AS j)`, scope.Column)
+	return s.among(ctx, s.db.Read(), selector, present+` AND n.id IN (SELECT value->>0 FROM json_each($1) AS j)`, scope.Column)
 }
 
 // Selects tells whether a selector means one node.
@@ -56,7 +73,7 @@ func (s *Service) Selects(ctx context.Context, q db.Querier, expression, node st
 	if err != nil {
 		return false, problem.Invalid("selector", "%v", err)
 	}
-	selected, err := s.among(ctx, q, selector, time.Time{}, present+` AND n.id = $1`, node)
+	selected, err := s.among(ctx, q, selector, present+` AND n.id = $1`, node)
 	return len(selected) > 0, err
 }
 
@@ -73,8 +90,8 @@ func (f *failure) Error() string { return fmt.Sprintf("on node %s: %v", f.node, 
 
 // among returns the ids of the nodes that a selector means, among those that a
 // condition holds for.
-func (s *Service) among(ctx context.Context, q db.Querier, selector *policy.Selector, previous time.Time, condition string, args ...any) ([]string, error) {
-	selected, err := s.evaluate(ctx, q, selector, previous, condition, args...)
+func (s *Service) among(ctx context.Context, q db.Querier, selector *policy.Selector, condition string, args ...any) ([]string, error) {
+	selected, err := s.evaluate(ctx, q, selector, condition, args...)
 	var failed *failure
 	if errors.As(err, &failed) {
 		return nil, problem.Invalid("selector", "%v", failed)
@@ -83,9 +100,17 @@ func (s *Service) among(ctx context.Context, q db.Querier, selector *policy.Sele
 }
 
 // evaluate is among whose error is a failure where the selector fails on a node.
-func (s *Service) evaluate(ctx context.Context, q db.Querier, selector *policy.Selector, previous time.Time, condition string, args ...any) ([]string, error) {
+func (s *Service) evaluate(ctx context.Context, q db.Querier, selector *policy.Selector, condition string, args ...any) ([]string, error) {
+	nodes, err := s.read(ctx, q, condition, args...)
+	if err != nil {
+		return nil, err
+	}
+	return choose(nodes, selector, policy.Moment{Now: s.now()})
+}
+
+// read returns the nodes that a condition holds for, as selectors see them.
+func (s *Service) read(ctx context.Context, q db.Querier, condition string, args ...any) ([]policy.Node, error) {
 	now := s.now()
-	moment := policy.Moment{Now: now, Run: policy.Run{Previous: previous}}
 	rows, err := q.QueryContext(ctx, `SELECT n.id, n.kind, n.name, n.labels, n.distribution, n.architecture, n.first_seen, `+lastSeen+`, n.uploaded,
 		COALESCE(h.name, ''), n.image, n.present, n.retired_at, COALESCE(ns.state, 'never'), ns.completed_at
 		FROM node AS n LEFT JOIN node AS h ON h.id = n.host_id LEFT JOIN node_scan AS ns ON ns.node_id = n.id WHERE `+condition+` ORDER BY n.id`, args...)
@@ -102,6 +127,12 @@ func (s *Service) evaluate(ctx context.Context, q db.Querier, selector *policy.S
 	if err != nil {
 		return nil, fmt.Errorf("select nodes: %w", err)
 	}
+	return nodes, nil
+}
+
+// choose returns the ids of the nodes that a selector means; a failure if it fails on
+// one.
+func choose(nodes []policy.Node, selector *policy.Selector, moment policy.Moment) ([]string, error) {
 	selected := []string{}
 	for _, node := range nodes {
 		ok, err := selector.Selects(node, moment)

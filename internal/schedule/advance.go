@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"patrol/internal/fleet"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/scan"
@@ -30,10 +32,11 @@ func (s *Service) advance(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 		worked := false
+		all := s.once(ctx, s.db.Read())
 		for _, id := range ids {
 			var did bool
 			err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
-				did, err = s.step(ctx, tx, id)
+				did, err = s.step(ctx, tx, id, all)
 				return err
 			})
 			if err != nil {
@@ -47,11 +50,19 @@ func (s *Service) advance(ctx context.Context) (time.Duration, error) {
 	}
 }
 
+// selection returns all nodes.
+type selection func() (fleet.Selection, error)
+
+// once reads all nodes when they are first asked for.
+func (s *Service) once(ctx context.Context, q db.Querier) selection {
+	return sync.OnceValues(func() (fleet.Selection, error) { return s.nodes.Selection(ctx, q) })
+}
+
 // ready returns runs for which there seems to be something to do: nodes that are
 // due and may find room, a time that is up, or nothing left.
 func (s *Service) ready(ctx context.Context) ([]string, error) {
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT r.id FROM run AS r WHERE r.finished_at IS NULL AND (
-			r.ending <> '' OR r.deadline <= $1
+			r.ending <> '' OR r.chosen = 0 OR r.deadline <= $1
 			OR EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting' AND w.due_at <= $1)
 				AND (r.max_concurrent = 0 OR r.max_concurrent > (SELECT count(*) FROM scan WHERE run_id = r.id AND `+unfinished+`))
 			OR NOT EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting')
@@ -91,18 +102,28 @@ type going struct {
 
 // step does what there is to do for a run, up to a batch; false if there was
 // nothing.
-func (s *Service) step(ctx context.Context, tx *db.Tx, id string) (did bool, err error) {
+func (s *Service) step(ctx context.Context, tx *db.Tx, id string, all selection) (did bool, err error) {
 	// Counting up is the claim: of two consoles one waits here and then sees what the
 	// other did.
 	r := going{id: id}
+	var chosen int
 	err = tx.QueryRowContext(ctx, `UPDATE run SET steps = steps + 1 WHERE id = $1 AND finished_at IS NULL
-		RETURNING schedule_id, ending, deadline, max_concurrent, label_key, label_max`, id).
-		Scan(&r.schedule, &r.ending, db.Time{Time: &r.deadline}, &r.limit, &r.labelKey, &r.labelLimit)
+		RETURNING schedule_id, ending, deadline, max_concurrent, label_key, label_max, chosen`, id).
+		Scan(&r.schedule, &r.ending, db.Time{Time: &r.deadline}, &r.limit, &r.labelKey, &r.labelLimit, &chosen)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("claim run %s: %w", id, err)
+	}
+	sch, err := find(ctx, tx, r.schedule)
+	if err != nil {
+		return false, err
+	}
+	if chosen == 0 {
+		if err := s.choose(ctx, tx, sch, id, all); err != nil {
+			return false, err
+		}
 	}
 	if r.ending == "" && !s.now().Before(r.deadline) {
 		r.ending = TimedOut
@@ -110,13 +131,20 @@ func (s *Service) step(ctx context.Context, tx *db.Tx, id string) (did bool, err
 	if r.ending != "" {
 		did, err = s.giveUp(ctx, tx, r)
 	} else {
-		did, err = s.startDue(ctx, tx, r)
+		did, err = s.startDue(ctx, tx, r, sch)
 	}
 	if err != nil {
 		return false, err
 	}
 	ended, err := s.finish(ctx, tx, r)
-	return did || ended, err
+	if err != nil || chosen == 1 {
+		return did || ended, err
+	}
+	run, err := findRun(ctx, tx, r.schedule, id)
+	if err != nil {
+		return false, err
+	}
+	return true, event.Append(ctx, tx, s.now(), "schedule.fired", r.schedule, run)
 }
 
 // giveUp skips what waits, and ends the scans.
@@ -134,9 +162,9 @@ func (s *Service) giveUp(ctx context.Context, tx *db.Tx, r going) (bool, error) 
 }
 
 // startDue starts scans of nodes that are due, as many as there is room for.
-func (s *Service) startDue(ctx context.Context, tx *db.Tx, r going) (bool, error) {
+func (s *Service) startDue(ctx context.Context, tx *db.Tx, r going, sch Schedule) (bool, error) {
 	now := s.now()
-	held, err := s.holdBack(ctx, tx, r, now)
+	held, err := s.holdBack(ctx, tx, r, sch, now)
 	if err != nil || held {
 		return held, err
 	}
@@ -175,11 +203,7 @@ func (s *Service) startDue(ctx context.Context, tx *db.Tx, r going) (bool, error
 
 // holdBack moves what is due in a maintenance window to its end, and what is due
 // later by as much.
-func (s *Service) holdBack(ctx context.Context, tx *db.Tx, r going, now time.Time) (bool, error) {
-	sch, err := find(ctx, tx, r.schedule)
-	if err != nil {
-		return false, err
-	}
+func (s *Service) holdBack(ctx context.Context, tx *db.Tx, r going, sch Schedule, now time.Time) (bool, error) {
 	if len(sch.Windows) == 0 {
 		return false, nil
 	}

@@ -3,12 +3,21 @@ package schedule
 import (
 	"context"
 	"time"
+
+	"patrol/internal/platform/db"
 )
 
 // FireDue and Advance are one look each of Run, so that tests say when it happens.
 func (s *Service) FireDue(ctx context.Context) (time.Duration, error) { return s.fireDue(ctx) }
 
 func (s *Service) Advance(ctx context.Context) (time.Duration, error) { return s.advance(ctx) }
+
+// Insert writes an enabled schedule without looking at it, that fires next then.
+func (s *Service) Insert(ctx context.Context, tx *db.Tx, d Definition, next time.Time) error {
+	d.Enabled = true
+	_, err := s.insert(ctx, tx, d.complete(), next)
+	return err
+}
 
 // Timing returns what gives the first fire time after a moment.
 func Timing(cron, zone string) (next func(after time.Time) time.Time, err error) {

@@ -117,8 +117,8 @@ func (s *Service) settle(ctx context.Context, tx *db.Tx, sch Schedule, p plan, f
 // runBefore returns the last run of a schedule that goes on; empty if none does. One
 // of which nothing is left has only not been noticed yet.
 func runBefore(ctx context.Context, tx *db.Tx, id string) (string, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT r.id FROM run AS r WHERE r.schedule_id = $1 AND r.finished_at IS NULL AND (
-		EXISTS (SELECT 1 FROM run_node WHERE run_id = r.id AND state = 'waiting') OR EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`))
+	rows, err := tx.QueryContext(ctx, `SELECT r.id FROM run AS r WHERE r.schedule_id = $1 AND r.finished_at IS NULL AND (r.chosen = 0
+		OR EXISTS (SELECT 1 FROM run_node WHERE run_id = r.id AND state = 'waiting') OR EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`))
 		ORDER BY r.id DESC LIMIT 1`, id)
 	going, err := db.All(rows, err, func(scan db.Scan) (run string, err error) { return run, scan(&run) })
 	if err != nil {
@@ -185,58 +185,74 @@ func (s *Service) fireBy(ctx context.Context, tx *db.Tx, id, action string, run 
 	if err != nil {
 		return run, fmt.Errorf("schedule %q: %w", sch.Name, err)
 	}
-	if run, err = s.start(ctx, tx, sch, p, run); err != nil {
+	started, err := s.start(ctx, tx, sch, p, run)
+	if err != nil {
+		return run, err
+	}
+	if _, err := s.step(ctx, tx, started, s.once(ctx, tx)); err != nil {
+		return run, err
+	}
+	if run, err = findRun(ctx, tx, id, started); err != nil {
 		return run, err
 	}
 	return run, audit.Record(ctx, tx, s.now(), action, sch.subject(), nil, run)
 }
 
-// start writes a run and the nodes that it means, and begins with those that are
-// due. A selector that fails on some node fails the run, visibly, and not the loop.
-func (s *Service) start(ctx context.Context, tx *db.Tx, sch Schedule, p plan, run Run) (Run, error) {
+// start writes a run. Its nodes are chosen by who goes on with it, so that of a
+// thousand schedules that are due at once none waits for the selectors of others.
+func (s *Service) start(ctx context.Context, tx *db.Tx, sch Schedule, p plan, run Run) (string, error) {
 	now := s.now()
-	run.ID = db.NewID()
-	previous, err := lastFired(ctx, tx, sch.ID)
-	if err != nil {
-		return run, err
-	}
-	nodes, err := s.nodes.SelectForRun(ctx, tx, sch.Selector, previous)
-	var wrong *problem.Error
-	switch {
-	case errors.As(err, &wrong):
-		run.Error = wrong.Error()
-	case err != nil:
-		return run, err
-	}
+	id := db.NewID()
 	perLabel := PerLabel{}
 	if sch.PerLabel != nil {
 		perLabel = *sch.PerLabel
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO run (id, schedule_id, cause, scheduled_for, fired_at, caught_up, held_by, missed, selected, started, error,
-			max_concurrent, label_key, label_max, deadline)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14)`,
-		run.ID, sch.ID, run.Cause, run.ScheduledFor.UnixMicro(), now.UnixMicro(), flag(run.CaughtUp), run.HeldBy, run.Missed, len(nodes), run.Error,
+	_, err := tx.ExecContext(ctx, `INSERT INTO run (id, schedule_id, cause, scheduled_for, fired_at, caught_up, held_by, missed, selected, started, error,
+			max_concurrent, label_key, label_max, deadline, chosen)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, '', $9, $10, $11, $12, 0)`,
+		id, sch.ID, run.Cause, run.ScheduledFor.UnixMicro(), now.UnixMicro(), flag(run.CaughtUp), run.HeldBy, run.Missed,
 		sch.MaxConcurrent, perLabel.Key, perLabel.Max, now.Add(p.timeout).UnixMicro())
 	if err != nil {
-		return run, fmt.Errorf("write run of schedule %q: %w", sch.Name, err)
-	}
-	if err := await(ctx, tx, run.ID, nodes, now, p.spread); err != nil {
-		return run, err
-	}
-	if _, err := s.step(ctx, tx, run.ID); err != nil {
-		return run, err
+		return "", fmt.Errorf("write run of schedule %q: %w", sch.Name, err)
 	}
 	tx.AfterCommit(func() { s.signals.Wake(runTopic) })
-	if run, err = findRun(ctx, tx, sch.ID, run.ID); err != nil {
-		return run, err
-	}
-	return run, event.Append(ctx, tx, now, "schedule.fired", sch.ID, run)
+	return id, nil
 }
 
-// lastFired is when a schedule fired last; zero if it never did. A run whose
-// selector failed saw no node.
-func lastFired(ctx context.Context, q db.Querier, id string) (last time.Time, err error) {
-	err = q.QueryRowContext(ctx, `SELECT max(fired_at) FROM run WHERE schedule_id = $1 AND error = ''`, id).Scan(db.Time{Time: &last})
+// choose writes the nodes that a run means. A selector that fails on some node fails
+// the run, visibly, and not the loop.
+func (s *Service) choose(ctx context.Context, tx *db.Tx, sch Schedule, run string, all selection) error {
+	p, err := sch.definition().plan()
+	if err != nil {
+		return fmt.Errorf("schedule %q: %w", sch.Name, err)
+	}
+	previous, err := lastFired(ctx, tx, sch.ID, run)
+	if err != nil {
+		return err
+	}
+	among, err := all()
+	if err != nil {
+		return err
+	}
+	nodes, err := among.Select(sch.Selector, previous)
+	var wrong *problem.Error
+	failed := ""
+	switch {
+	case errors.As(err, &wrong):
+		failed = wrong.Error()
+	case err != nil:
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE run SET chosen = 1, selected = $2, error = $3 WHERE id = $1`, run, len(nodes), failed); err != nil {
+		return fmt.Errorf("write the choice of run %s: %w", run, err)
+	}
+	return await(ctx, tx, run, nodes, s.now(), p.spread)
+}
+
+// lastFired is when a schedule fired last before a run; zero if it never did. A run
+// whose selector failed saw no node.
+func lastFired(ctx context.Context, q db.Querier, id, run string) (last time.Time, err error) {
+	err = q.QueryRowContext(ctx, `SELECT max(fired_at) FROM run WHERE schedule_id = $1 AND id < $2 AND error = ''`, id, run).Scan(db.Time{Time: &last})
 	return last, err
 }
 

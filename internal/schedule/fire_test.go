@@ -118,7 +118,7 @@ func (f *failing) Start(ctx context.Context, tx *db.Tx, node string, cause scan.
 	return f.Scans.Start(ctx, tx, node, cause)
 }
 
-// Run, scans and the next fire time are there together or not at all.
+// Scans are there together with what becomes of the rows of their nodes, or not at all.
 func TestFireIsOneTransaction(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		h.node("web-1")
@@ -126,12 +126,15 @@ func TestFireIsOneTransaction(t *testing.T) {
 		s := h.create(hourly("hourly"))
 		h.clock.Advance(time.Hour)
 		broken := schedule.NewService(h.db, &failing{h.scans, 1}, h.fleet, lease.NewSignals(), h.clock.Now)
-		if _, err := broken.FireDue(t.Context()); err == nil || !strings.Contains(err.Error(), "the disk is full") {
-			t.Fatalf("FireDue = %v", err)
+		if _, err := broken.FireDue(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		if n := dbtest.Count(t, h.db.Read(), `SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM scan) + (SELECT count(*) FROM command)
-			+ (SELECT count(*) FROM event WHERE type = 'schedule.fired')`); n != 0 || !h.get(s.ID).NextFireAt.Equal(noon.Add(time.Hour)) {
-			t.Errorf("%d rows were left, and the next fire time is %v", n, h.get(s.ID).NextFireAt)
+		if _, err := broken.Advance(t.Context()); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+			t.Fatalf("Advance = %v", err)
+		}
+		if n := dbtest.Count(t, h.db.Read(), `SELECT (SELECT count(*) FROM run_node) + (SELECT count(*) FROM scan) + (SELECT count(*) FROM command)
+			+ (SELECT count(*) FROM event WHERE type = 'schedule.fired')`); n != 0 {
+			t.Errorf("%d rows were left", n)
 		}
 		h.fire()
 		if runs := h.runs(s.ID); len(runs) != 1 || runs[0].Scans != 2 {
@@ -234,10 +237,11 @@ func TestSelectorThatFailsIsOnTheRun(t *testing.T) {
 func TestRunIsWoken(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		ctx, cancel := context.WithCancel(t.Context())
-		fired := make(chan string)
+		h.node("web-1")
+		fired := make(chan string, 1)
 		d := h.db
 		signals := lease.NewSignals()
-		s := schedule.NewService(d, h.scans, telling{h.fleet, fired}, signals, h.clock.Now)
+		s := schedule.NewService(d, telling{h.scans, fired}, h.fleet, signals, h.clock.Now)
 		var ended sync.WaitGroup
 		ended.Go(func() { s.Run(ctx) })
 		created, err := s.Create(t.Context(), hourly("hourly"))
@@ -253,15 +257,16 @@ func TestRunIsWoken(t *testing.T) {
 	})
 }
 
-// telling says when a selector is evaluated, which is when a schedule fires.
+// telling says when a scan is started.
 type telling struct {
-	schedule.Nodes
+	schedule.Scans
 	fired chan<- string
 }
 
-func (n telling) SelectForRun(ctx context.Context, q db.Querier, selector string, previous time.Time) ([]string, error) {
-	if _, firing := q.(*db.Tx); firing { // and not a look at what a selector means
-		n.fired <- selector
+func (n telling) Start(ctx context.Context, tx *db.Tx, node string, cause scan.Cause) (string, bool, error) {
+	select {
+	case n.fired <- node:
+	default: // a transaction may run again
 	}
-	return n.Nodes.SelectForRun(ctx, q, selector, previous)
+	return n.Scans.Start(ctx, tx, node, cause)
 }

@@ -74,11 +74,15 @@ func (s *Service) Preview(ctx context.Context, in PreviewRequest) (Preview, erro
 // meant returns the nodes that a selector means now, and a warning if that is none,
 // or if it fails on one of them, which will then fail the run.
 func (s *Service) meant(ctx context.Context, selector, schedule string) ([]string, string, error) {
-	previous, err := lastFired(ctx, s.db.Read(), schedule)
+	previous, err := lastFired(ctx, s.db.Read(), schedule, "~") // sorts after every id
 	if err != nil {
 		return nil, "", err
 	}
-	ids, err := s.nodes.SelectForRun(ctx, s.db.Read(), selector, previous)
+	nodes, err := s.nodes.Selection(ctx, s.db.Read())
+	if err != nil {
+		return nil, "", err
+	}
+	ids, err := nodes.Select(selector, previous)
 	var wrong *problem.Error
 	switch {
 	case errors.As(err, &wrong):

@@ -179,7 +179,7 @@ func (s *Service) CancelRun(ctx context.Context, schedule, id string) (run Run, 
 		if _, err := tx.ExecContext(ctx, `UPDATE run SET ending = $2 WHERE id = $1`, id, Cancelled); err != nil {
 			return fmt.Errorf("cancel run %s: %w", id, err)
 		}
-		if _, err := s.step(ctx, tx, id); err != nil {
+		if _, err := s.step(ctx, tx, id, s.once(ctx, tx)); err != nil {
 			return err
 		}
 		run, err = findRun(ctx, tx, schedule, id)

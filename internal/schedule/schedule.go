@@ -1,7 +1,7 @@
 // Package schedule says when to scan what. A schedule's next fire time stands in
-// the database; a run is one firing, written in one transaction with the nodes that
-// it means and the fire time that follows, so that no firing is lost or doubled
-// whatever dies.
+// the database; a run is one firing, written in one transaction with the fire time
+// that follows, so that no firing is lost or doubled whatever dies. What the run
+// means is chosen next, in a transaction of its own.
 //
 // A node of a run is a row that waits until it is due and there is room for its
 // scan, and from then on is that scan. Nothing is held in memory: any console

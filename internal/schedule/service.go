@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"patrol/internal/fleet"
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
@@ -31,10 +32,9 @@ type Scans interface {
 	EndRun(ctx context.Context, tx *db.Tx, run, state, reason string, limit int) (int, error)
 }
 
-// Nodes returns the ids of the nodes that a selector means, which may ask when the
-// run before was.
+// Nodes reads all nodes, for selectors to choose among.
 type Nodes interface {
-	SelectForRun(ctx context.Context, q db.Querier, selector string, previous time.Time) ([]string, error)
+	Selection(ctx context.Context, q db.Querier) (fleet.Selection, error)
 }
 
 // Service keeps schedules and fires them.

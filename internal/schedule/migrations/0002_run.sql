@@ -27,6 +27,7 @@ ALTER TABLE run ADD COLUMN finished_at BIGINT;
 ALTER TABLE run ADD COLUMN states TEXT NOT NULL DEFAULT '{}'; -- JSON: its scans by state, once it has finished
 ALTER TABLE run ADD COLUMN steps BIGINT NOT NULL DEFAULT 0; -- who counts up goes on with the run
 UPDATE run SET deadline = fired_at + 86400000000;
+ALTER TABLE run ADD COLUMN chosen BIGINT NOT NULL DEFAULT 1; -- 0: its nodes are not known yet
 CREATE INDEX run_unfinished ON run (schedule_id, id) WHERE finished_at IS NULL;
 
 -- A node of a run that is no scan: not yet, or not at all.
