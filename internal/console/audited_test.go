@@ -12,6 +12,7 @@ import (
 
 // unaudited are the routes that change something and write no entry, with why.
 var unaudited = map[string]string{
+	"POST /api/v1/schedules/preview":     "it asks what a schedule would do, and changes nothing",
 	"POST /wire/v1/heartbeat":            "an agent's report of its machine, every 30 s; what is new in it is an event",
 	"POST /wire/v1/children":             "an agent's report of its containers; each that comes or goes is an event",
 	"PUT /wire/v1/sboms/{digest}":        "an agent's document, named by what is in it",
@@ -47,6 +48,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	token, team := create("tokens", `{"kind":"ci","name":"x"}`), create("teams", `{"name":"x","selector":"true"}`)
 	schedule := create("schedules", `{"name":"x","cron":"@daily","selector":"true"}`)
 	decision := create("decisions", `{"vulnerability":"CVE-2024-1","status":"false_positive","reason":"we looked"}`)
+	run := create("schedules/"+schedule.ID+"/run", "")
 	scan := into[list](t, h.ask("POST", "/api/v1/scans", admin, `{"nodes":["`+node+`"]}`)).Items[0]
 	signIn := func(secret string) string {
 		return into[made](t, h.ask("POST", "/api/v1/session", "", `{"username":"admin","password":"`+secret+`"}`)).Token
@@ -75,7 +77,11 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"DELETE /api/v1/nodes/{id}", "nodes/" + node, admin, ""},
 		{"POST /api/v1/schedules", "schedules", admin, `{"name":"y","cron":"@daily","selector":"true"}`},
 		{"PATCH /api/v1/schedules/{id}", "schedules/" + schedule.ID, admin, `{"enabled":true}`},
+		{"POST /api/v1/schedules/{id}/pause", "schedules/" + schedule.ID + "/pause", admin, `{"reason":"we move"}`},
+		{"POST /api/v1/schedules/{id}/resume", "schedules/" + schedule.ID + "/resume", admin, ""},
+		{"POST /api/v1/schedules/{id}/runs/{run}/cancel", "schedules/" + schedule.ID + "/runs/" + run.ID + "/cancel", admin, ""},
 		{"POST /api/v1/schedules/{id}/run", "schedules/" + schedule.ID + "/run", admin, ""},
+		{"POST /api/v1/schedules/{id}/backfill", "schedules/" + schedule.ID + "/backfill", admin, `{"from":"2026-01-01T00:00:00Z"}`},
 		{"DELETE /api/v1/schedules/{id}", "schedules/" + schedule.ID, admin, ""},
 		{"POST /api/v1/decisions", "decisions", admin, `{"vulnerability":"CVE-2024-2","status":"false_positive","reason":"we looked"}`},
 		{"POST /api/v1/decisions/openvex", "decisions/openvex", admin, vex},

@@ -28,6 +28,24 @@ type Node struct {
 	Image        string            `cel:"image"` // reference
 	FirstSeen    time.Time         `cel:"first_seen"`
 	LastSeen     time.Time         `cel:"last_seen"`
+	// LastScanState is how the last scan that ended did: complete, failed or
+	// cancelled; never if none did.
+	LastScanState string `cel:"last_scan_state"`
+	// LastScanAt is when the last complete scan ended; the beginning of 1970 if none
+	// did, so that it is older than whatever one compares it with.
+	LastScanAt time.Time `cel:"last_scan_at"`
+}
+
+// Run is what a schedule's selector sees as `run`.
+type Run struct {
+	// Previous is when the schedule fired last; the beginning of 1970 if it never did.
+	Previous time.Time `cel:"previous"`
+}
+
+// Moment is what a selector sees besides the node.
+type Moment struct {
+	Now time.Time // `now`
+	Run Run
 }
 
 // Distribution is what a selector sees as `node.distribution`.
@@ -42,14 +60,22 @@ type Selector struct{ program cel.Program }
 // costLimit ends an expression that would take about a millisecond.
 const costLimit = 100_000
 
-// Compile checks a selector: a CEL expression over `node` that is true or false.
-// The error says where the expression is wrong.
-func Compile(expression string) (*Selector, error) {
-	env, err := cel.NewEnv(
+// Compile checks a selector: a CEL expression over `node`, and `now`, that is true
+// or false. The error says where the expression is wrong.
+func Compile(expression string) (*Selector, error) { return compile(expression) }
+
+// CompileForRun checks the selector of a schedule, which may also ask for `run`.
+func CompileForRun(expression string) (*Selector, error) {
+	return compile(expression, cel.Variable("run", cel.ObjectType("policy.Run")))
+}
+
+func compile(expression string, more ...cel.EnvOption) (*Selector, error) {
+	env, err := cel.NewEnv(append(more,
 		cel.Variable("node", cel.ObjectType("policy.Node")),
-		ext.NativeTypes(reflect.TypeFor[Node](), reflect.TypeFor[Distribution](), ext.ParseStructTags(true)),
+		cel.Variable("now", cel.TimestampType),
+		ext.NativeTypes(reflect.TypeFor[Node](), reflect.TypeFor[Distribution](), reflect.TypeFor[Run](), ext.ParseStructTags(true)),
 		ext.Strings(),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("prepare selectors: %w", err)
 	}
@@ -69,11 +95,17 @@ func Compile(expression string) (*Selector, error) {
 
 // Selects tells whether the node is meant. A label that the node does not have is
 // no mistake: it selects nothing.
-func (s *Selector) Selects(n Node) (bool, error) {
+func (s *Selector) Selects(n Node, m Moment) (bool, error) {
 	if n.Labels == nil {
 		n.Labels = map[string]string{}
 	}
-	out, _, err := s.program.Eval(map[string]any{"node": n})
+	// What never was lies in 1970: CEL's durations do not reach back to year one.
+	for _, moment := range []*time.Time{&n.LastScanAt, &m.Run.Previous} {
+		if moment.IsZero() {
+			*moment = time.Unix(0, 0).UTC()
+		}
+	}
+	out, _, err := s.program.Eval(map[string]any{"node": n, "now": m.Now, "run": m.Run})
 	if err != nil {
 		if strings.Contains(err.Error(), "no such key") {
 			return false, nil

@@ -15,8 +15,8 @@ func ExampleSelector() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(selector.Selects(policy.Node{Kind: "host", Labels: map[string]string{"env": "production"}}))
-	fmt.Println(selector.Selects(policy.Node{Kind: "host"}))
+	fmt.Println(selector.Selects(policy.Node{Kind: "host", Labels: map[string]string{"env": "production"}}, policy.Moment{}))
+	fmt.Println(selector.Selects(policy.Node{Kind: "host"}, policy.Moment{}))
 	// Output:
 	// true <nil>
 	// false <nil>
@@ -46,9 +46,49 @@ func TestSelects(t *testing.T) {
 			t.Errorf("%s: %v", expression, err)
 			continue
 		}
-		if got, err := selector.Selects(node); got != want || err != nil {
+		if got, err := selector.Selects(node, policy.Moment{}); got != want || err != nil {
 			t.Errorf("%s = %v, %v; want %v", expression, got, err, want)
 		}
+	}
+}
+
+// What schedules ask for besides what a node is.
+func TestSelectsByTime(t *testing.T) {
+	now := time.Date(2026, 5, 10, 0, 0, 0, 0, time.UTC)
+	day := 24 * time.Hour
+	never := policy.Node{LastScanState: "never", FirstSeen: now.Add(-day)}
+	late := policy.Node{LastScanState: "complete", LastScanAt: now.Add(-8 * day), FirstSeen: now.Add(-30 * day)}
+	failed := policy.Node{LastScanState: "failed", LastScanAt: now.Add(-day), FirstSeen: now.Add(-30 * day)}
+	for expression, want := range map[string][3]bool{ // never, late, failed
+		`node.last_scan_state == "never"`:                   {true, false, false},
+		`node.last_scan_state == "failed"`:                  {false, false, true},
+		`now - node.last_scan_at > duration("168h")`:        {true, true, false},
+		`node.first_seen > run.previous`:                    {true, false, false},
+		`now - run.previous < duration("72h")`:              {true, true, true},
+		`node.last_scan_at < timestamp(0) + duration("1h")`: {true, false, false},
+	} {
+		selector, err := policy.CompileForRun(expression)
+		if err != nil {
+			t.Errorf("%s: %v", expression, err)
+			continue
+		}
+		for i, node := range []policy.Node{never, late, failed} {
+			if got, err := selector.Selects(node, policy.Moment{Now: now, Run: policy.Run{Previous: now.Add(-2 * day)}}); got != want[i] || err != nil {
+				t.Errorf("%s of node %d = %v, %v; want %v", expression, i, got, err, want[i])
+			}
+		}
+	}
+	// Before the first run all nodes are new.
+	selector, err := policy.CompileForRun(`node.first_seen > run.previous && now - run.previous > duration("720h")`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := selector.Selects(late, policy.Moment{Now: now}); !got || err != nil {
+		t.Errorf("before the first run: %v, %v", got, err)
+	}
+	// Only schedules have runs.
+	if _, err := policy.Compile(`node.first_seen > run.previous`); err == nil || !strings.Contains(err.Error(), "run") {
+		t.Errorf("Compile = %v", err)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestSelectorsAtOnce(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if got, err := selector.Selects(policy.Node{Name: name}); got != (i%2 == 0) || err != nil {
+				if got, err := selector.Selects(policy.Node{Name: name}, policy.Moment{}); got != (i%2 == 0) || err != nil {
 					t.Errorf("%s: %v, %v", name, got, err)
 				}
 			}

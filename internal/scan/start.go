@@ -165,5 +165,6 @@ func finished(ctx context.Context, tx *db.Tx, id string) error {
 	if err != nil {
 		return fmt.Errorf("note the end of scan %s: %w", id, err)
 	}
+	tx.Wake(Ended)
 	return nil
 }

@@ -3,16 +3,46 @@ package schedule
 import (
 	"context"
 	"time"
+
+	"patrol/internal/platform/db"
 )
 
-// FireDue is one look of Run, so that tests say when it happens.
+// FireDue and Advance are one look each of Run, so that tests say when it happens.
 func (s *Service) FireDue(ctx context.Context) (time.Duration, error) { return s.fireDue(ctx) }
 
-// Next returns the first fire time after a moment.
-func Next(cron, zone string, after time.Time) (time.Time, error) {
+func (s *Service) Advance(ctx context.Context) (time.Duration, error) { return s.advance(ctx) }
+
+// Insert writes an enabled schedule without looking at it, that fires next then.
+func (s *Service) Insert(ctx context.Context, tx *db.Tx, d Definition, next time.Time) error {
+	d.Enabled = true
+	_, err := s.insert(ctx, tx, d.complete(), next)
+	return err
+}
+
+// Timing returns what gives the first fire time after a moment.
+func Timing(cron, zone string) (next func(after time.Time) time.Time, err error) {
 	t, err := parse(cron, zone)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return t.next(after), nil
+	return t.next, err
+}
+
+// Rules are what a definition says of time.
+type Rules struct{ plan plan }
+
+// RulesOf returns those of a definition, whose options may be incomplete.
+func RulesOf(d Definition) (Rules, error) {
+	p, err := d.complete().plan()
+	return Rules{p}, err
+}
+
+func (r Rules) Free(at time.Time) time.Time                  { return r.plan.free(at) }
+func (r Rules) Next(after time.Time) time.Time               { return r.plan.next(after) }
+func (r Rules) Upcoming(now time.Time, n int) []time.Time    { return r.plan.upcoming(now, n) }
+func (r Rules) Rewound(next, now time.Time) time.Time        { return r.plan.rewound(next, now) }
+func (r Rules) Passed(first, now time.Time) (time.Time, int) { return r.plan.passed(first, now) }
+
+// Take returns what is held, whether it is caught up, and what was missed, of a
+// schedule that was to fire first at next and is looked at now.
+func (r Rules) Take(next, now time.Time) (held time.Time, caughtUp bool, missed int) {
+	f := firing{next: next}.take(r.plan, now)
+	return f.heldFor, f.caughtUp, f.missed
 }

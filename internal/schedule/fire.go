@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -11,114 +10,267 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/problem"
-	"patrol/internal/scan"
 )
 
-// glance is how long the loop sleeps at most: a clock that was set forward, or
-// another process that changed a schedule, is noticed after that.
+// glance is how long the loops sleep at most: a clock that was set, or another
+// process that changed a schedule, is noticed after that.
 const glance = 30 * time.Second
 
 // fireDue fires what is due, each schedule in a transaction of its own, and
 // returns how long nothing will be.
 func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
-	for {
-		fired, err := s.fireNext(ctx)
-		if err != nil {
+	now := s.now()
+	// A fire time that was decided in the future was so by a clock that was set back.
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT id FROM schedule WHERE next_fire_at <= $1 OR held_until <= $1 OR decided_at > $2
+		ORDER BY COALESCE(held_until, next_fire_at), id`, now.UnixMicro(), now.Add(punctual).UnixMicro())
+	due, err := db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	if err != nil {
+		return 0, fmt.Errorf("find the schedules that are due: %w", err)
+	}
+	for _, id := range due {
+		if err := s.fire(ctx, id); err != nil {
 			return 0, err
 		}
-		if !fired {
-			return s.untilNext(ctx)
-		}
 	}
+	return s.untilNext(ctx)
 }
 
 func (s *Service) untilNext(ctx context.Context) (time.Duration, error) {
-	var next time.Time
-	err := s.db.Read().QueryRowContext(ctx, `SELECT min(next_fire_at) FROM schedule`).Scan(db.Time{Time: &next})
+	var next, held time.Time
+	err := s.db.Read().QueryRowContext(ctx, `SELECT min(next_fire_at), min(held_until) FROM schedule`).Scan(db.Time{Time: &next}, db.Time{Time: &held})
+	if next.IsZero() || !held.IsZero() && held.Before(next) {
+		next = held
+	}
 	if err != nil || next.IsZero() {
 		return glance, err
 	}
 	return min(max(next.Sub(s.now()), 0), glance), nil
 }
 
-// fireNext fires the schedule that is due the longest; false if none is.
-func (s *Service) fireNext(ctx context.Context) (fired bool, err error) {
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
+// fire looks at a schedule that seemed due. Two consoles that do so at once are put
+// in order, and the second finds that nothing is.
+func (s *Service) fire(ctx context.Context, id string) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
 		now := s.now()
-		var sch Schedule
-		var due time.Time
-		err := tx.QueryRowContext(ctx, `SELECT id, name, cron, time_zone, selector, next_fire_at FROM schedule
-			WHERE next_fire_at <= $1 ORDER BY next_fire_at, id LIMIT 1`, now.UnixMicro()).
-			Scan(&sch.ID, &sch.Name, &sch.Cron, &sch.TimeZone, &sch.Selector, db.Time{Time: &due})
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
+		sch, f, decided, err := standing(ctx, tx, id)
+		if errors.Is(err, db.ErrNotFound) {
+			return nil // it was deleted meanwhile
 		}
 		if err != nil {
-			return fmt.Errorf("find the schedule that is due: %w", err)
+			return err
 		}
-		t, err := parse(sch.Cron, sch.TimeZone)
+		p, err := sch.definition().plan()
 		if err != nil {
 			return fmt.Errorf("schedule %q: %w", sch.Name, err)
 		}
-		// Taking the row by its old fire time is the claim: of two consoles one
-		// finds it changed and does nothing.
-		result, err := tx.ExecContext(ctx, `UPDATE schedule SET next_fire_at = $3 WHERE id = $1 AND next_fire_at = $2`,
-			sch.ID, due.UnixMicro(), db.Micros(t.next(now)))
-		if err != nil {
-			return fmt.Errorf("claim schedule %q: %w", sch.Name, err)
+		if decided.After(now.Add(punctual)) && !f.next.IsZero() {
+			f.next = p.rewound(f.next, now)
+		} else if f.next.After(now) && (f.heldUntil.IsZero() || f.heldUntil.After(now)) {
+			return nil // another console was first
 		}
-		fired = true
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
+		taken := f.take(p, now)
+		if taken.heldFor.IsZero() && taken.missed > f.missed {
+			err := event.Append(ctx, tx, now, "schedule.missed", sch.ID, map[string]int{"missed": taken.missed})
+			if err != nil {
+				return err
+			}
+		}
+		if f, err = s.settle(ctx, tx, sch, p, taken); err != nil {
 			return err
 		}
-		_, err = s.start(ctx, tx, sch, due)
-		return err
+		return stand(ctx, tx, sch.ID, f, now)
 	})
-	return fired, err
 }
 
-// RunNow fires a schedule once, enabled or not, and leaves its next fire time.
+// settle makes a run of the fire time that is held, if there is one and nothing
+// holds it any longer.
+func (s *Service) settle(ctx context.Context, tx *db.Tx, sch Schedule, p plan, f firing) (firing, error) {
+	now := s.now()
+	if f.heldFor.IsZero() {
+		return f, nil
+	}
+	if free := p.free(now); free.After(now) {
+		f.heldBy, f.heldUntil = ByWindow, free
+		return f, nil
+	}
+	if sch.Overlap != Allow {
+		before, err := runBefore(ctx, tx, sch.ID)
+		switch {
+		case err != nil:
+			return f, err
+		case before != "" && sch.Overlap == BufferOne:
+			f.heldBy, f.heldUntil = ByOverlap, time.Time{}
+			return f, nil
+		case before != "":
+			_, err := tx.ExecContext(ctx, `UPDATE run SET dropped = dropped + 1 WHERE id = $1`, before)
+			if err != nil {
+				return f, fmt.Errorf("note a fire time that was dropped for run %s: %w", before, err)
+			}
+			return f.dropped(), event.Append(ctx, tx, now, "schedule.dropped", sch.ID, map[string]any{"scheduled_for": f.heldFor, "run": before})
+		}
+	}
+	run := Run{Cause: OnSchedule, ScheduledFor: f.heldFor, CaughtUp: f.caughtUp, HeldBy: f.heldBy, Missed: f.missed}
+	_, err := s.start(ctx, tx, sch, p, run)
+	return f.started(), err
+}
+
+// runBefore returns the last run of a schedule that goes on; empty if none does. One
+// of which nothing is left has only not been noticed yet.
+func runBefore(ctx context.Context, tx *db.Tx, id string) (string, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT r.id FROM run AS r WHERE r.schedule_id = $1 AND r.finished_at IS NULL AND (r.chosen = 0
+		OR EXISTS (SELECT 1 FROM run_node WHERE run_id = r.id AND state = 'waiting') OR EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`))
+		ORDER BY r.id DESC LIMIT 1`, id)
+	going, err := db.All(rows, err, func(scan db.Scan) (run string, err error) { return run, scan(&run) })
+	if err != nil {
+		return "", fmt.Errorf("find the run before: %w", err)
+	}
+	if len(going) == 0 {
+		return "", nil
+	}
+	return going[0], nil
+}
+
+// RunNow fires a schedule once, enabled or not, and leaves its next fire time. What
+// it would scan in a maintenance window waits for the end of that.
 func (s *Service) RunNow(ctx context.Context, id string) (run Run, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		sch, err := find(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if err := audit.Record(ctx, tx, s.now(), "schedule.run", sch.subject(), nil, nil); err != nil {
-			return err
-		}
-		run, err = s.start(ctx, tx, sch, s.now())
+		run, err = s.fireBy(ctx, tx, id, "schedule.run", Run{Cause: OnDemand, ScheduledFor: s.now()})
 		return err
 	})
 	return run, err
 }
 
-// start writes a run and its scans. A selector that fails on some node fails the
-// run, visibly, and not the loop.
-func (s *Service) start(ctx context.Context, tx *db.Tx, sch Schedule, due time.Time) (Run, error) {
-	run := Run{ID: db.NewID(), ScheduledFor: due, FiredAt: s.now()}
-	nodes, err := s.nodes.Select(ctx, tx, sch.Selector)
-	var wrong *problem.Error
-	switch {
-	case errors.As(err, &wrong):
-		run.Error = wrong.Error()
-	case err != nil:
+// Range is a stretch of time.
+type Range struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to,omitzero" doc:"Now, unless given."`
+}
+
+// Backfill fires a schedule once for all fire times of a stretch of the past. It is
+// one run whatever their number: a scan tells of the node and the feed as they are
+// now, so that each further one would find the same.
+func (s *Service) Backfill(ctx context.Context, id string, r Range) (run Run, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		now := s.now()
+		to := r.To
+		if to.IsZero() || to.After(now) {
+			to = now
+		}
+		sch, err := find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		p, err := sch.definition().plan()
+		if err != nil {
+			return fmt.Errorf("schedule %q: %w", sch.Name, err)
+		}
+		first := p.next(r.From.Add(-time.Nanosecond))
+		if r.From.IsZero() || first.IsZero() || first.After(to) {
+			return problem.Invalid("from", "there is no fire time from %s to %s", r.From.Format(time.RFC3339), to.Format(time.RFC3339))
+		}
+		last, count := p.passed(first, to)
+		run, err = s.fireBy(ctx, tx, id, "schedule.backfilled", Run{Cause: Backfilled, ScheduledFor: last, CaughtUp: true, Missed: count - 1})
+		return err
+	})
+	return run, err
+}
+
+// fireBy makes a run because somebody asked for it.
+func (s *Service) fireBy(ctx context.Context, tx *db.Tx, id, action string, run Run) (Run, error) {
+	sch, err := find(ctx, tx, id)
+	if err != nil {
 		return run, err
 	}
-	run.Selected = len(nodes)
-	for _, node := range nodes {
-		_, started, err := s.scans.Start(ctx, tx, node, scan.Cause{Trigger: scan.BySchedule, Schedule: sch.ID, Run: run.ID})
-		if err != nil {
-			return run, err
-		}
-		if started {
-			run.Scans++
-		}
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO run (id, schedule_id, scheduled_for, fired_at, selected, started, error) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		run.ID, sch.ID, due.UnixMicro(), run.FiredAt.UnixMicro(), run.Selected, run.Scans, run.Error)
+	p, err := sch.definition().plan()
 	if err != nil {
-		return run, fmt.Errorf("write run of schedule %q: %w", sch.Name, err)
+		return run, fmt.Errorf("schedule %q: %w", sch.Name, err)
 	}
-	return run, event.Append(ctx, tx, run.FiredAt, "schedule.fired", sch.ID, run)
+	started, err := s.start(ctx, tx, sch, p, run)
+	if err != nil {
+		return run, err
+	}
+	if _, err := s.step(ctx, tx, started, s.once(ctx, tx)); err != nil {
+		return run, err
+	}
+	if run, err = findRun(ctx, tx, id, started); err != nil {
+		return run, err
+	}
+	return run, audit.Record(ctx, tx, s.now(), action, sch.subject(), nil, run)
+}
+
+// start writes a run. Its nodes are chosen by who goes on with it, so that of a
+// thousand schedules that are due at once none waits for the selectors of others.
+func (s *Service) start(ctx context.Context, tx *db.Tx, sch Schedule, p plan, run Run) (string, error) {
+	now := s.now()
+	id := db.NewID()
+	perLabel := PerLabel{}
+	if sch.PerLabel != nil {
+		perLabel = *sch.PerLabel
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO run (id, schedule_id, cause, scheduled_for, fired_at, caught_up, held_by, missed, selected, started, error,
+			max_concurrent, label_key, label_max, deadline, chosen)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, '', $9, $10, $11, $12, 0)`,
+		id, sch.ID, run.Cause, run.ScheduledFor.UnixMicro(), now.UnixMicro(), flag(run.CaughtUp), run.HeldBy, run.Missed,
+		sch.MaxConcurrent, perLabel.Key, perLabel.Max, now.Add(p.timeout).UnixMicro())
+	if err != nil {
+		return "", fmt.Errorf("write run of schedule %q: %w", sch.Name, err)
+	}
+	tx.AfterCommit(func() { s.signals.Wake(runTopic) })
+	return id, nil
+}
+
+// choose writes the nodes that a run means. A selector that fails on some node fails
+// the run, visibly, and not the loop.
+func (s *Service) choose(ctx context.Context, tx *db.Tx, sch Schedule, run string, all selection) error {
+	p, err := sch.definition().plan()
+	if err != nil {
+		return fmt.Errorf("schedule %q: %w", sch.Name, err)
+	}
+	previous, err := lastFired(ctx, tx, sch.ID, run)
+	if err != nil {
+		return err
+	}
+	among, err := all()
+	if err != nil {
+		return err
+	}
+	nodes, err := among.Select(sch.Selector, previous)
+	var wrong *problem.Error
+	failed := ""
+	switch {
+	case errors.As(err, &wrong):
+		failed = wrong.Error()
+	case err != nil:
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE run SET chosen = 1, selected = $2, error = $3 WHERE id = $1`, run, len(nodes), failed); err != nil {
+		return fmt.Errorf("write the choice of run %s: %w", run, err)
+	}
+	return await(ctx, tx, run, nodes, s.now(), p.spread)
+}
+
+// lastFired is when a schedule fired last before a run; zero if it never did. A run
+// whose selector failed saw no node.
+func lastFired(ctx context.Context, q db.Querier, id, run string) (last time.Time, err error) {
+	err = q.QueryRowContext(ctx, `SELECT max(fired_at) FROM run WHERE schedule_id = $1 AND id < $2 AND error = ''`, id, run).Scan(db.Time{Time: &last})
+	return last, err
+}
+
+// await writes the nodes of a run, evenly due over a time.
+func await(ctx context.Context, tx *db.Tx, run string, nodes []string, now time.Time, over time.Duration) error {
+	rows := make([][2]any, len(nodes))
+	for i, node := range nodes {
+		share := float64(i) / float64(len(nodes))
+		rows[i] = [2]any{node, now.Add(time.Duration(share * float64(over))).UnixMicro()}
+	}
+	list, err := db.ToJSON(rows)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO run_node (run_id, node_id, state, due_at, reason)
+		SELECT CAST($1 AS TEXT), value->>0, 'waiting', CAST(value->>1 AS BIGINT), '' FROM json_each($2) AS j`, run, list)
+	if err != nil {
+		return fmt.Errorf("write the nodes of run %s: %w", run, err)
+	}
+	return nil
 }

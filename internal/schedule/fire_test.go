@@ -59,11 +59,48 @@ func TestCatchUp(t *testing.T) {
 		s := h.create(hourly("hourly"))
 		h.clock.Advance(24*time.Hour + time.Minute)
 		h.fire()
-		if runs := h.runs(s.ID); len(runs) != 1 || !runs[0].ScheduledFor.Equal(noon.Add(time.Hour)) {
-			t.Errorf("runs = %+v; want one, of the first hour that was missed", runs)
+		if runs := h.runs(s.ID); len(runs) != 1 || !runs[0].ScheduledFor.Equal(noon.Add(24*time.Hour)) || runs[0].Missed != 23 {
+			t.Errorf("runs = %+v; want one, of the last hour that was missed, for 23 others", runs)
 		}
 		if next := h.get(s.ID).NextFireAt; !next.Equal(noon.Add(25 * time.Hour)) {
 			t.Errorf("next at %v", next)
+		}
+	})
+}
+
+// A clock that is set an hour forward or back causes neither a storm nor a gap.
+func TestClockJumps(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		minutely, daily := hourly("minutely"), hourly("daily")
+		minutely.Cron, daily.Cron = "* * * * *", "30 12 * * *"
+		m, d := h.create(minutely), h.create(daily)
+		pass := func(minutes int) (fired int) { // as many of real time
+			t.Helper()
+			before := len(h.runs(m.ID))
+			for range minutes {
+				h.clock.Advance(time.Minute)
+				h.fire()
+			}
+			return len(h.runs(m.ID)) - before
+		}
+		if fired := pass(45); fired != 45 || len(h.runs(d.ID)) != 1 {
+			t.Fatalf("%d in 45 minutes, and %d of the daily one", fired, len(h.runs(d.ID)))
+		}
+		h.clock.Advance(-time.Hour) // 11:45: half past twelve comes again
+		h.fire()
+		if fired := pass(60); fired < 59 || fired > 60 {
+			t.Errorf("%d in the hour after the clock was set back", fired)
+		}
+		if runs := h.runs(d.ID); len(runs) != 1 {
+			t.Errorf("the daily one fired again: %+v", runs)
+		}
+		h.clock.Advance(time.Hour)
+		h.fire()
+		if run := h.run(m.ID); run.Missed != 59 || run.Lateness != 0 {
+			t.Errorf("after it was set forward: %+v; want one run for the hour", run)
+		}
+		if fired := pass(60); fired != 60 {
+			t.Errorf("%d in the hour after the clock was set forward", fired)
 		}
 	})
 }
@@ -81,7 +118,7 @@ func (f *failing) Start(ctx context.Context, tx *db.Tx, node string, cause scan.
 	return f.Scans.Start(ctx, tx, node, cause)
 }
 
-// Run, scans and the next fire time are there together or not at all.
+// Scans are there together with what becomes of the rows of their nodes, or not at all.
 func TestFireIsOneTransaction(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		h.node("web-1")
@@ -89,12 +126,15 @@ func TestFireIsOneTransaction(t *testing.T) {
 		s := h.create(hourly("hourly"))
 		h.clock.Advance(time.Hour)
 		broken := schedule.NewService(h.db, &failing{h.scans, 1}, h.fleet, lease.NewSignals(), h.clock.Now)
-		if _, err := broken.FireDue(t.Context()); err == nil || !strings.Contains(err.Error(), "the disk is full") {
-			t.Fatalf("FireDue = %v", err)
+		if _, err := broken.FireDue(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		if n := dbtest.Count(t, h.db.Read(), `SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM scan) + (SELECT count(*) FROM command)
-			+ (SELECT count(*) FROM event WHERE type = 'schedule.fired')`); n != 0 || !h.get(s.ID).NextFireAt.Equal(noon.Add(time.Hour)) {
-			t.Errorf("%d rows were left, and the next fire time is %v", n, h.get(s.ID).NextFireAt)
+		if _, err := broken.Advance(t.Context()); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+			t.Fatalf("Advance = %v", err)
+		}
+		if n := dbtest.Count(t, h.db.Read(), `SELECT (SELECT count(*) FROM run_node) + (SELECT count(*) FROM scan) + (SELECT count(*) FROM command)
+			+ (SELECT count(*) FROM event WHERE type = 'schedule.fired')`); n != 0 {
+			t.Errorf("%d rows were left", n)
 		}
 		h.fire()
 		if runs := h.runs(s.ID); len(runs) != 1 || runs[0].Scans != 2 {
@@ -103,21 +143,40 @@ func TestFireIsOneTransaction(t *testing.T) {
 	})
 }
 
-// Two consoles over one database, while somebody edits the schedule.
+// Three consoles over one database, while somebody edits the schedule, and the nodes
+// of its runs wait for each other.
 func TestFiresOnce(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		h.node("web-1")
-		s := h.create(hourly("hourly"))
-		consoles := []house{newHouse(t, h.db, h.clock), newHouse(t, h.db, h.clock)}
-		const hours = 40
+		for i := range 5 {
+			h.node(fmt.Sprint("web-", i))
+		}
+		d := hourly("hourly")
+		d.MaxConcurrent = 3
+		s := h.create(d)
+		consoles := []house{newHouse(t, h.db, h.clock), newHouse(t, h.db, h.clock), newHouse(t, h.db, h.clock)}
+		const hours = 15
 		for hour := 1; hour <= hours; hour++ {
 			h.clock.Set(noon.Add(time.Duration(hour) * time.Hour))
 			var group sync.WaitGroup
 			for _, console := range consoles {
-				group.Go(func() { console.fire() })
+				group.Go(func() { console.fire(); console.advance() })
 			}
 			group.Go(func() { h.edit(s.ID, schedule.Change{Name: pointer(fmt.Sprintf("hourly, %d", hour))}) })
 			group.Wait()
+			run := h.run(s.ID)
+			if run.Scans != 3 || run.Nodes.Queued != 3 || run.Nodes.Waiting != 2 {
+				t.Errorf("run = %+v; want three scans", run)
+			}
+			h.end(run.ID, 3)
+			for _, console := range consoles {
+				group.Go(func() { console.advance() })
+			}
+			group.Wait()
+			h.end(run.ID, 5)
+			h.advance()
+			if run := h.run(s.ID); run.Scans != 5 || run.State != schedule.Finished || run.Nodes.Cancelled != 5 {
+				t.Errorf("run = %+v; want five scans", run)
+			}
 		}
 		seen := map[time.Time]bool{}
 		for _, run := range h.runs(s.ID) {
@@ -178,10 +237,11 @@ func TestSelectorThatFailsIsOnTheRun(t *testing.T) {
 func TestRunIsWoken(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		ctx, cancel := context.WithCancel(t.Context())
+		h.node("web-1")
 		fired := make(chan string, 1)
 		d := h.db
 		signals := lease.NewSignals()
-		s := schedule.NewService(d, h.scans, telling{h.fleet, fired}, signals, h.clock.Now)
+		s := schedule.NewService(d, telling{h.scans, fired}, h.fleet, signals, h.clock.Now)
 		var ended sync.WaitGroup
 		ended.Go(func() { s.Run(ctx) })
 		created, err := s.Create(t.Context(), hourly("hourly"))
@@ -197,16 +257,16 @@ func TestRunIsWoken(t *testing.T) {
 	})
 }
 
-// telling says when a selector is evaluated, which is when a schedule fires.
+// telling says when a scan is started.
 type telling struct {
-	schedule.Nodes
+	schedule.Scans
 	fired chan<- string
 }
 
-func (n telling) Select(ctx context.Context, q db.Querier, selector string) ([]string, error) {
+func (n telling) Start(ctx context.Context, tx *db.Tx, node string, cause scan.Cause) (string, bool, error) {
 	select {
-	case n.fired <- selector:
-	default: // it was told; nothing may wait in a transaction, which may run again
+	case n.fired <- node:
+	default: // a transaction may run again
 	}
-	return n.Nodes.Select(ctx, q, selector)
+	return n.Scans.Start(ctx, tx, node, cause)
 }

@@ -11,9 +11,8 @@ import (
 	"patrol/internal/platform/rest"
 )
 
-const selectSchedules = `SELECT s.id, s.name, s.cron, s.time_zone, s.selector, s.enabled, s.next_fire_at, s.created_at,
-	r.id, r.scheduled_for, r.fired_at, r.selected, r.started, r.error
-	FROM schedule AS s LEFT JOIN run AS r ON r.id = (SELECT max(id) FROM run WHERE schedule_id = s.id)`
+const selectSchedules = `SELECT s.id, s.name, s.cron, s.time_zone, s.selector, s.enabled, s.options, s.next_fire_at, s.created_at,
+	s.paused_at, s.paused_until, s.pause_reason, s.held_for, s.held_until, s.held_by, s.missed, s.held_missed, s.decided_at FROM schedule AS s`
 
 // List returns schedules, oldest first.
 func (s *Service) List(ctx context.Context, p rest.Paging) (rest.Page[Schedule], error) {
@@ -22,7 +21,13 @@ func (s *Service) List(ctx context.Context, p rest.Paging) (rest.Page[Schedule],
 		return rest.Page[Schedule]{}, err
 	}
 	rows, err := s.db.Read().QueryContext(ctx, selectSchedules+` WHERE s.id > $1 ORDER BY s.id LIMIT $2`, after, p.Limit+1)
-	items, err := db.All(rows, err, readSchedule)
+	items, err := db.All(rows, err, func(scan db.Scan) (Schedule, error) {
+		row, err := readRow(scan)
+		return row.shown(s.now()), err
+	})
+	if err == nil {
+		err = withLastRuns(ctx, s.db.Read(), items)
+	}
 	if err != nil {
 		return rest.Page[Schedule]{}, fmt.Errorf("list schedules: %w", err)
 	}
@@ -31,49 +36,99 @@ func (s *Service) List(ctx context.Context, p rest.Paging) (rest.Page[Schedule],
 
 // Get returns one schedule.
 func (s *Service) Get(ctx context.Context, id string) (Schedule, error) {
-	return find(ctx, s.db.Read(), id)
-}
-
-func find(ctx context.Context, q db.Querier, id string) (Schedule, error) {
-	found, err := db.One(q.QueryRowContext(ctx, selectSchedules+` WHERE s.id = $1`, id), readSchedule)
-	if errors.Is(err, db.ErrNotFound) {
-		return found, problem.NotFound("schedule", id)
-	}
-	return found, err
-}
-
-func readSchedule(scan db.Scan) (s Schedule, err error) {
-	var enabled int
-	var run struct {
-		id, error             *string
-		selected, started     *int
-		scheduledFor, firedAt time.Time
-	}
-	err = scan(&s.ID, &s.Name, &s.Cron, &s.TimeZone, &s.Selector, &enabled, db.Time{Time: &s.NextFireAt}, db.Time{Time: &s.CreatedAt},
-		&run.id, db.Time{Time: &run.scheduledFor}, db.Time{Time: &run.firedAt}, &run.selected, &run.started, &run.error)
-	s.Enabled = enabled == 1
-	if err == nil && run.id != nil {
-		s.LastRun = &Run{*run.id, run.scheduledFor, run.firedAt, *run.selected, *run.started, *run.error}
-	}
-	return s, err
-}
-
-// Runs returns the runs of a schedule, newest first.
-func (s *Service) Runs(ctx context.Context, id string, p rest.Paging) (rest.Page[Run], error) {
-	before := "~" // sorts after every id
-	if err := p.Decode(&before); err != nil {
-		return rest.Page[Run]{}, err
-	}
-	if _, err := s.Get(ctx, id); err != nil {
-		return rest.Page[Run]{}, err
-	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, scheduled_for, fired_at, selected, started, error FROM run
-		WHERE schedule_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, id, before, p.Limit+1)
-	items, err := db.All(rows, err, func(scan db.Scan) (r Run, err error) {
-		return r, scan(&r.ID, db.Time{Time: &r.ScheduledFor}, db.Time{Time: &r.FiredAt}, &r.Selected, &r.Scans, &r.Error)
-	})
+	sch, err := find(ctx, s.db.Read(), id)
 	if err != nil {
-		return rest.Page[Run]{}, fmt.Errorf("list runs: %w", err)
+		return sch, err
 	}
-	return rest.NewPage(items, p.Limit, func(r Run) any { return r.ID })
+	if !sch.paused(s.now()) {
+		sch.Pause = nil
+	}
+	one := []Schedule{sch}
+	err = withLastRuns(ctx, s.db.Read(), one)
+	return one[0], err
+}
+
+// find returns a schedule without its last run, and with a pause that may be over.
+func find(ctx context.Context, q db.Querier, id string) (Schedule, error) {
+	row, err := db.One(q.QueryRowContext(ctx, selectSchedules+` WHERE s.id = $1`, id), readRow)
+	if errors.Is(err, db.ErrNotFound) {
+		return row.Schedule, problem.NotFound("schedule", id)
+	}
+	return row.Schedule, err
+}
+
+// row is a schedule as the database has it.
+type row struct {
+	Schedule
+	firing  firing
+	decided time.Time
+}
+
+func (r row) shown(now time.Time) Schedule {
+	if !r.paused(now) {
+		r.Pause = nil
+	}
+	return r.Schedule
+}
+
+func readRow(scan db.Scan) (r row, err error) {
+	var enabled, caughtUp int
+	var pause Pause
+	err = scan(&r.ID, &r.Name, &r.Cron, &r.TimeZone, &r.Selector, &enabled, db.JSON{Into: &r.Options}, db.Time{Time: &r.NextFireAt}, db.Time{Time: &r.CreatedAt},
+		db.Time{Time: &pause.Since}, db.Time{Time: &pause.Until}, &pause.Reason,
+		db.Time{Time: &r.firing.heldFor}, db.Time{Time: &r.firing.heldUntil}, &r.firing.heldBy, &r.Missed, &caughtUp, db.Time{Time: &r.decided})
+	if err != nil {
+		return r, err
+	}
+	r.Enabled, r.firing.caughtUp = enabled == 1, caughtUp == 1
+	r.firing.next, r.firing.missed = r.NextFireAt, r.Missed
+	r.Options = r.definition().complete().Options
+	if !pause.Since.IsZero() {
+		r.Pause = &pause
+	}
+	if !r.firing.heldFor.IsZero() {
+		r.Held = &Held{For: r.firing.heldFor, By: r.firing.heldBy, Until: r.firing.heldUntil}
+	}
+	return r, nil
+}
+
+// standing returns a schedule, where it stands, and when that was decided.
+func standing(ctx context.Context, tx *db.Tx, id string) (Schedule, firing, time.Time, error) {
+	r, err := db.One(tx.QueryRowContext(ctx, selectSchedules+` WHERE s.id = $1`, id), readRow)
+	return r.Schedule, r.firing, r.decided, err
+}
+
+// stand writes where a schedule stands from now on.
+func stand(ctx context.Context, tx *db.Tx, id string, f firing, decided time.Time) error {
+	_, err := tx.ExecContext(ctx, `UPDATE schedule SET next_fire_at = $2, decided_at = $3, held_for = $4, held_until = $5, held_by = $6, held_missed = $7, missed = $8 WHERE id = $1`,
+		id, db.Micros(f.next), db.Micros(decided), db.Micros(f.heldFor), db.Micros(f.heldUntil), f.heldBy, flag(f.caughtUp), f.missed)
+	if err != nil {
+		return fmt.Errorf("move schedule %s on: %w", id, err)
+	}
+	return nil
+}
+
+// withLastRuns adds to schedules what their last runs were.
+func withLastRuns(ctx context.Context, q db.Querier, schedules []Schedule) error {
+	ids := make([]string, len(schedules))
+	for i, s := range schedules {
+		ids[i] = s.ID
+	}
+	list, err := db.Column(ids)
+	if err != nil {
+		return err
+	}
+	rows, err := q.QueryContext(ctx, selectRuns+` WHERE r.id IN (SELECT (SELECT max(id) FROM run WHERE schedule_id = j.value->>0) FROM json_each($1) AS j)`, list)
+	last, err := db.All(rows, err, readRun)
+	if err != nil {
+		return err
+	}
+	of := make(map[string]*Run, len(last))
+	for i := range last {
+		of[last[i].schedule] = &last[i].Run
+	}
+	for i := range schedules {
+		schedules[i].LastRun = of[schedules[i].ID]
+	}
+	return nil
 }

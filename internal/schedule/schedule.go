@@ -1,14 +1,20 @@
 // Package schedule says when to scan what. A schedule's next fire time stands in
-// the database; a run is one firing, and is written in one transaction with the
-// scans that it starts and the fire time that follows, so that no firing is lost
-// or doubled whatever dies.
+// the database; a run is one firing, written in one transaction with the fire time
+// that follows, so that no firing is lost or doubled whatever dies. What the run
+// means is chosen next, in a transaction of its own.
+//
+// A node of a run is a row that waits until it is due and there is room for its
+// scan, and from then on is that scan. Nothing is held in memory: any console
+// starts what is due.
+//
+//	fire time ──▶ held? ──▶ run ──▶ waiting ──▶ scan ──▶ the run ends
+//	            window,              spread,
+//	            overlap              limits, window
 package schedule
 
 import (
 	"strings"
 	"time"
-
-	"github.com/robfig/cron/v3"
 
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/problem"
@@ -23,83 +29,97 @@ type Schedule struct {
 	TimeZone string `json:"time_zone"`
 	Selector string `json:"selector"`
 	Enabled  bool   `json:"enabled"`
-	// NextFireAt is zero while the schedule is disabled.
+	Options
+	// Pause is there while the schedule is paused.
+	Pause *Pause `json:"pause,omitempty"`
+	// Held is a fire time that came and could not start yet.
+	Held *Held `json:"held,omitempty"`
+	// Missed are counted until the next run takes them over.
+	Missed int `json:"missed" doc:"Fire times since the last run that got none."`
+	// NextFireAt is zero while the schedule is disabled, or paused without an end,
+	// and after its last fire time.
 	NextFireAt time.Time `json:"next_fire_at,omitzero"`
 	LastRun    *Run      `json:"last_run,omitempty"`
 	CreatedAt  time.Time `json:"created_at"`
+	Warning    string    `json:"warning,omitempty" doc:"What is odd about what was just saved."`
+}
+
+// Pause says why nothing fires for a while.
+type Pause struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero" doc:"When it ends by itself."`
+}
+
+// Held is a fire time that waits.
+type Held struct {
+	For   time.Time `json:"for"`
+	By    string    `json:"by" enum:"window,overlap"`
+	Until time.Time `json:"until,omitzero" doc:"Of a window: its end."`
 }
 
 func (s Schedule) subject() audit.Subject {
 	return audit.Subject{Kind: "schedule", ID: s.ID, Name: s.Name}
 }
 
-// Run is one firing of a schedule.
-type Run struct {
-	ID           string    `json:"id"`
-	ScheduledFor time.Time `json:"scheduled_for"`
-	FiredAt      time.Time `json:"fired_at"`
-	Selected     int       `json:"selected" doc:"Nodes that the selector meant."`
-	Scans        int       `json:"scans" doc:"Scans that were started; the other nodes were being scanned already."`
-	Error        string    `json:"error" doc:"Why the run could start nothing; empty if it could."`
+func (s Schedule) definition() Definition {
+	return Definition{s.Name, s.Cron, s.TimeZone, s.Selector, s.Enabled, s.Options}
+}
+
+// paused tells whether the schedule is at that moment.
+func (s Schedule) paused(now time.Time) bool {
+	return s.Pause != nil && (s.Pause.Until.IsZero() || now.Before(s.Pause.Until))
 }
 
 // Definition is what people say of a schedule.
 type Definition struct {
 	Name     string `json:"name" minLength:"1" maxLength:"200"`
-	Cron     string `json:"cron" doc:"Five or six fields, or a descriptor such as @daily."`
+	Cron     string `json:"cron" doc:"Five or six fields, or a descriptor such as @daily or @every 6h."`
 	TimeZone string `json:"time_zone,omitempty" default:"UTC" doc:"IANA name, such as Europe/Berlin."`
 	Selector string `json:"selector" doc:"CEL over node, such as node.kind == \"host\"."`
 	Enabled  bool   `json:"enabled,omitempty"`
+	Options
 }
 
-// timing is a schedule's cron expression in its zone.
-type timing struct {
-	cron cron.Schedule
-	zone *time.Location
+// complete fills in what was left out.
+func (d Definition) complete() Definition {
+	for _, field := range []struct {
+		value    *string
+		standard string
+	}{
+		{&d.TimeZone, "UTC"}, {&d.Overlap, Allow}, {&d.CatchUpWindow, "168h"}, {&d.RunTimeout, "24h"},
+	} {
+		if *field.value == "" {
+			*field.value = field.standard
+		}
+	}
+	return d
 }
 
 // check refuses a definition that could not work, saying which field and why.
-func (d Definition) check(now time.Time) (timing, error) {
+func (d Definition) check(now time.Time) (plan, error) {
 	if strings.TrimSpace(d.Name) == "" {
-		return timing{}, problem.Invalid("name", "is empty")
+		return plan{}, problem.Invalid("name", "is empty")
 	}
-	if _, err := policy.Compile(d.Selector); err != nil {
-		return timing{}, problem.Invalid("selector", "%v", err)
+	if _, err := policy.CompileForRun(d.Selector); err != nil {
+		return plan{}, problem.Invalid("selector", "%v", err)
 	}
-	t, err := parse(d.Cron, d.TimeZone)
+	p, err := d.plan()
 	if err != nil {
-		return timing{}, err
+		return p, err
 	}
-	if t.next(now).IsZero() {
-		return timing{}, problem.Invalid("cron", "%q never fires: no day of the next five years matches it", d.Cron)
+	if !p.ends.IsZero() && !p.ends.After(now) {
+		return p, problem.Invalid("ends_at", "%s is over", p.ends.Format(time.RFC3339))
 	}
-	return t, nil
-}
-
-var parser = cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
-
-func parse(expression, zone string) (timing, error) {
-	if strings.Contains(expression, "TZ=") {
-		return timing{}, problem.Invalid("cron", "%q names a time zone: the zone goes into time_zone", expression)
+	if p.timing.next(now).IsZero() {
+		return p, problem.Invalid("cron", "%q never fires: no day of the next five years matches it", d.Cron)
 	}
-	parsed, err := parser.Parse(expression)
-	if err != nil {
-		return timing{}, problem.Invalid("cron", "%q: %v", expression, err)
+	first := p.next(now)
+	if first.IsZero() {
+		return p, problem.Invalid("cron", "%q never fires between starts_at and ends_at", d.Cron)
 	}
-	// "Local" would be the zone of whichever machine the console runs on.
-	location, err := time.LoadLocation(zone)
-	if err != nil || zone == "Local" || zone == "" {
-		return timing{}, problem.Invalid("time_zone", "%q is no IANA time zone, such as UTC or Europe/Berlin", zone)
+	if p.free(first).IsZero() {
+		return p, problem.Invalid("maintenance_windows", "leave no time in which anything could start")
 	}
-	return timing{parsed, location}, nil
-}
-
-// next returns the first fire time after a moment; zero if there is none within
-// five years.
-func (t timing) next(after time.Time) time.Time {
-	next := t.cron.Next(after.In(t.zone))
-	if next.IsZero() {
-		return next
-	}
-	return next.UTC()
+	return p, nil
 }

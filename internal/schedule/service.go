@@ -5,8 +5,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"patrol/internal/fleet"
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
@@ -22,15 +24,17 @@ var files embed.FS
 // Migrations are the tables of the room.
 var Migrations = db.Migrations{Room: "schedule", Files: files}
 
-// Scans starts a scan of a node in the caller's transaction; started is false if
-// the node is being scanned already.
+// Scans is what runs need of scans, in their own transactions.
 type Scans interface {
+	// Start begins a scan of a node; started is false if it is being scanned already.
 	Start(ctx context.Context, tx *db.Tx, node string, cause scan.Cause) (id string, started bool, err error)
+	// EndRun ends up to limit unfinished scans of a run, and returns how many.
+	EndRun(ctx context.Context, tx *db.Tx, run, state, reason string, limit int) (int, error)
 }
 
-// Nodes returns the ids of the nodes that a selector means.
+// Nodes reads all nodes, for selectors to choose among.
 type Nodes interface {
-	Select(ctx context.Context, q db.Querier, selector string) ([]string, error)
+	Selection(ctx context.Context, q db.Querier) (fleet.Selection, error)
 }
 
 // Service keeps schedules and fires them.
@@ -53,8 +57,12 @@ const (
 	AllContainers = "Vulnerability scan of all containers"
 )
 
-// topic is the signal that some schedule's next fire time changed.
-const topic = "schedule"
+// The signals that some schedule's next fire time changed, and that there may be
+// something to do for a run.
+const (
+	topic    = "schedule"
+	runTopic = scan.Ended
+)
 
 // DefaultsCreated is the event by which a console remembers that it had its first
 // schedules; it is never swept out of the log.
@@ -73,7 +81,7 @@ func (s *Service) Defaults(ctx context.Context) error {
 			return err
 		}
 		for _, d := range defaults {
-			if _, err := s.insert(ctx, tx, d, time.Time{}); err != nil {
+			if _, err := s.insert(ctx, tx, d.complete(), time.Time{}); err != nil {
 				return err
 			}
 		}
@@ -83,16 +91,14 @@ func (s *Service) Defaults(ctx context.Context) error {
 
 // Create adds a schedule.
 func (s *Service) Create(ctx context.Context, d Definition) (Schedule, error) {
-	if d.TimeZone == "" {
-		d.TimeZone = "UTC"
-	}
-	t, err := d.check(s.now())
+	d = d.complete()
+	p, err := d.check(s.now())
 	if err != nil {
 		return Schedule{}, err
 	}
 	var id string
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		if id, err = s.insert(ctx, tx, d, t.next(s.now())); err != nil {
+		if id, err = s.insert(ctx, tx, d, p.next(s.now())); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, "schedule.created", Schedule{}, id)
@@ -100,7 +106,17 @@ func (s *Service) Create(ctx context.Context, d Definition) (Schedule, error) {
 	if err != nil {
 		return Schedule{}, err
 	}
-	return s.Get(ctx, id)
+	return s.saved(ctx, id)
+}
+
+// saved returns a schedule that was just saved, and says if it selects nothing.
+func (s *Service) saved(ctx context.Context, id string) (Schedule, error) {
+	sch, err := s.Get(ctx, id)
+	if err != nil {
+		return sch, err
+	}
+	_, sch.Warning, err = s.meant(ctx, sch.Selector, id)
+	return sch, err
 }
 
 func (s *Service) insert(ctx context.Context, tx *db.Tx, d Definition, next time.Time) (string, error) {
@@ -108,9 +124,13 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, d Definition, next time
 	if !d.Enabled {
 		next = time.Time{}
 	}
-	result, err := tx.ExecContext(ctx, `INSERT INTO schedule (id, name, cron, time_zone, selector, enabled, next_fire_at, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING`,
-		id, d.Name, d.Cron, d.TimeZone, d.Selector, flag(d.Enabled), db.Micros(next), s.now().UnixMicro())
+	options, err := db.ToJSON(d.Options)
+	if err != nil {
+		return "", err
+	}
+	result, err := tx.ExecContext(ctx, `INSERT INTO schedule (id, name, cron, time_zone, selector, enabled, options, next_fire_at, decided_at, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT (name) DO NOTHING`,
+		id, d.Name, d.Cron, d.TimeZone, d.Selector, flag(d.Enabled), options, db.Micros(next), s.now().UnixMicro())
 	if err != nil {
 		return "", fmt.Errorf("create schedule %q: %w", d.Name, err)
 	}
@@ -128,6 +148,17 @@ type Change struct {
 	TimeZone *string `json:"time_zone,omitempty"`
 	Selector *string `json:"selector,omitempty"`
 	Enabled  *bool   `json:"enabled,omitempty"`
+
+	Overlap       *string    `json:"overlap,omitempty" enum:"allow,skip,buffer_one"`
+	CatchUpWindow *string    `json:"catch_up_window,omitempty"`
+	Spread        *string    `json:"spread,omitempty"`
+	MaxConcurrent *int       `json:"max_concurrent,omitempty" minimum:"0"`
+	PerLabel      *PerLabel  `json:"per_label,omitempty"`
+	RunTimeout    *string    `json:"run_timeout,omitempty"`
+	Windows       *[]Window  `json:"maintenance_windows,omitempty" maxItems:"20"`
+	StartsAt      *time.Time `json:"starts_at,omitempty"`
+	EndsAt        *time.Time `json:"ends_at,omitempty"`
+	Clear         []string   `json:"clear,omitempty" enum:"per_label,starts_at,ends_at" doc:"What is to be there no longer."`
 	// NextFireAt moves the next fire time alone; the ones that follow are cron's.
 	NextFireAt *time.Time `json:"next_fire_at,omitempty" doc:"When to fire next, once; after that the cron expression decides."`
 }
@@ -141,7 +172,8 @@ func (s *Service) Edit(ctx context.Context, id string, c Change) (Schedule, erro
 		if err != nil {
 			return err
 		}
-		d, next, err := c.apply(old, s.now())
+		now := s.now()
+		d, next, err := c.apply(old, now)
 		if err != nil {
 			return err
 		}
@@ -152,10 +184,24 @@ func (s *Service) Edit(ctx context.Context, id string, c Change) (Schedule, erro
 		if taken > 0 {
 			return problem.Conflict("there is a schedule named %q already", d.Name)
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE schedule SET name = $2, cron = $3, time_zone = $4, selector = $5, enabled = $6, next_fire_at = $7 WHERE id = $1`,
-			id, d.Name, d.Cron, d.TimeZone, d.Selector, flag(d.Enabled), db.Micros(next))
+		options, err := db.ToJSON(d.Options)
+		if err != nil {
+			return err
+		}
+		decided := now
+		if c.NextFireAt != nil {
+			decided = time.Time{}
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE schedule SET name = $2, cron = $3, time_zone = $4, selector = $5, enabled = $6, options = $7, next_fire_at = $8, decided_at = $9 WHERE id = $1`,
+			id, d.Name, d.Cron, d.TimeZone, d.Selector, flag(d.Enabled), options, db.Micros(next), db.Micros(decided))
 		if err != nil {
 			return fmt.Errorf("edit schedule %s: %w", id, err)
+		}
+		if !d.Enabled { // nor does what it holds fire
+			_, err := tx.ExecContext(ctx, `UPDATE schedule SET held_for = NULL, held_until = NULL, held_by = '' WHERE id = $1`, id)
+			if err != nil {
+				return fmt.Errorf("edit schedule %s: %w", id, err)
+			}
 		}
 		tx.AfterCommit(func() { s.signals.Wake(topic) })
 		return s.record(ctx, tx, "schedule.edited", old, id)
@@ -163,7 +209,7 @@ func (s *Service) Edit(ctx context.Context, id string, c Change) (Schedule, erro
 	if err != nil {
 		return Schedule{}, err
 	}
-	return s.Get(ctx, id)
+	return s.saved(ctx, id)
 }
 
 // record audits a change of a schedule, which was new if old is zero.
@@ -181,31 +227,60 @@ func (s *Service) record(ctx context.Context, tx *db.Tx, action string, old Sche
 // apply returns what a schedule becomes, and when it fires next: zero while it
 // is disabled.
 func (c Change) apply(old Schedule, now time.Time) (Definition, time.Time, error) {
-	d := Definition{old.Name, old.Cron, old.TimeZone, old.Selector, old.Enabled}
+	d := c.define(old.definition()).complete()
+	p, err := d.check(now)
+	if err != nil {
+		return d, time.Time{}, err
+	}
+	is := old
+	is.Enabled = d.Enabled
+	switch {
+	case c.NextFireAt == nil:
+	case !d.Enabled:
+		return d, time.Time{}, problem.Invalid("next_fire_at", "a disabled schedule does not fire: enable it in the same change, or run it")
+	case old.paused(now):
+		return d, time.Time{}, problem.Invalid("next_fire_at", "a paused schedule does not fire: resume it first, or run it")
+	case c.NextFireAt.IsZero():
+		return d, time.Time{}, problem.Invalid("next_fire_at", "is no time")
+	default:
+		return d, *c.NextFireAt, nil
+	}
+	was := old.definition()
+	if d.Cron == was.Cron && d.TimeZone == was.TimeZone && d.Enabled == was.Enabled && d.StartsAt.Equal(was.StartsAt) && d.EndsAt.Equal(was.EndsAt) {
+		return d, old.NextFireAt, nil
+	}
+	return d, is.nextBy(p, now), nil
+}
+
+// define returns the definition as it is after the change.
+func (c Change) define(d Definition) Definition {
 	set(&d.Name, c.Name)
 	set(&d.Cron, c.Cron)
 	set(&d.TimeZone, c.TimeZone)
 	set(&d.Selector, c.Selector)
 	set(&d.Enabled, c.Enabled)
-	t, err := d.check(now)
-	if err != nil {
-		return d, time.Time{}, err
+	set(&d.Overlap, c.Overlap)
+	set(&d.CatchUpWindow, c.CatchUpWindow)
+	set(&d.Spread, c.Spread)
+	set(&d.MaxConcurrent, c.MaxConcurrent)
+	set(&d.RunTimeout, c.RunTimeout)
+	set(&d.Windows, c.Windows)
+	set(&d.StartsAt, c.StartsAt)
+	set(&d.EndsAt, c.EndsAt)
+	if c.PerLabel != nil {
+		d.PerLabel = c.PerLabel
 	}
-	if !d.Enabled {
-		if c.NextFireAt != nil {
-			err = problem.Invalid("next_fire_at", "a disabled schedule does not fire: enable it in the same change, or run it")
+	for _, field := range c.Clear {
+		switch field {
+		case "per_label":
+			d.PerLabel = nil
+		case "starts_at":
+			d.StartsAt = time.Time{}
+		case "ends_at":
+			d.EndsAt = time.Time{}
 		}
-		return d, time.Time{}, err
 	}
-	next := old.NextFireAt
-	if d.Cron != old.Cron || d.TimeZone != old.TimeZone || d.Enabled != old.Enabled {
-		next = t.next(now)
-	}
-	set(&next, c.NextFireAt)
-	if next.IsZero() {
-		return d, next, problem.Invalid("next_fire_at", "is no time")
-	}
-	return d, next, nil
+	return d
 }
 
 // Delete removes a schedule and the record of its runs; their scans stay.
@@ -222,11 +297,32 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// Run fires schedules as they fall due, until the context ends.
+// Run fires schedules as they fall due and goes on with their runs, until the
+// context ends. The two have loops of their own: what a large run starts keeps no
+// schedule waiting.
 func (s *Service) Run(ctx context.Context) {
-	failing := logs.Lasting{What: "schedules could not be fired; they will be tried again"}
+	var loops sync.WaitGroup
+	loops.Go(func() {
+		s.loop(ctx, topic, "schedules could not be fired; they will be tried again", s.fireDue)
+	})
+	loops.Go(func() {
+		s.loop(ctx, runTopic, "runs of schedules could not go on; they will be tried again", func(ctx context.Context) (time.Duration, error) {
+			// Scans end in crowds: one look is for all of a moment.
+			select {
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			case <-time.After(breath):
+			}
+			return s.advance(ctx)
+		})
+	})
+	loops.Wait()
+}
+
+func (s *Service) loop(ctx context.Context, topic, what string, step func(context.Context) (time.Duration, error)) {
+	failing := logs.Lasting{What: what}
 	s.signals.Loop(ctx, topic, func(ctx context.Context) time.Duration {
-		wait, err := s.fireDue(ctx)
+		wait, err := step(ctx)
 		failing.Note(ctx, err)
 		if err != nil {
 			return time.Second

@@ -27,11 +27,13 @@ var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 // house is the room with what it stands on.
 type house struct {
 	*schedule.Service
-	t     *testing.T
+	t     testing.TB
 	db    *db.DB
 	fleet *fleet.Service
 	scans *scan.Service
 	clock *clocktest.Clock
+
+	signals *lease.Signals
 }
 
 func each(t *testing.T, suite func(t *testing.T, h house)) {
@@ -40,12 +42,12 @@ func each(t *testing.T, suite func(t *testing.T, h house)) {
 	}, event.Migrations, audit.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
 }
 
-func newHouse(t *testing.T, d *db.DB, clock *clocktest.Clock) house {
+func newHouse(t testing.TB, d *db.DB, clock *clocktest.Clock) house {
 	signals := lease.NewSignals()
 	f := fleet.NewService(d, auth.NewService(d, clock.Now), signals, clock.Now)
 	// Matching is not what these tests are about: scans stay queued.
 	scans := scan.NewService(d, f, finding.NewService(d, f, clock.Now), nil, signals, clock.Now)
-	return house{schedule.NewService(d, scans, f, signals, clock.Now), t, d, f, scans, clock}
+	return house{schedule.NewService(d, scans, f, signals, clock.Now), t, d, f, scans, clock, signals}
 }
 
 func (h house) node(name string) string {
@@ -89,14 +91,50 @@ func (h house) edit(id string, c schedule.Change) schedule.Schedule {
 	return s
 }
 
-// fire fires what is due, and returns how long nothing will be.
+// fire fires what is due and begins with its runs, and returns how long no schedule
+// will be due.
 func (h house) fire() time.Duration {
 	h.t.Helper()
 	wait, err := h.FireDue(h.t.Context())
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.advance()
 	return wait
+}
+
+// advance goes on with the runs.
+func (h house) advance() time.Duration {
+	h.t.Helper()
+	wait, err := h.Advance(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return wait
+}
+
+// end ends the scans of a run that go on, up to n of them.
+func (h house) end(run string, n int) {
+	h.t.Helper()
+	for _, s := range h.scansOf(run) {
+		if s.Finished() || n == 0 {
+			continue
+		}
+		if _, err := h.scans.Cancel(h.t.Context(), s.ID); err != nil {
+			h.t.Fatal(err)
+		}
+		n--
+	}
+}
+
+// run is the last one of a schedule.
+func (h house) run(id string) schedule.Run {
+	h.t.Helper()
+	runs := h.runs(id)
+	if len(runs) == 0 {
+		h.t.Fatal("there is no run")
+	}
+	return runs[0]
 }
 
 // runs returns those of a schedule, newest first.

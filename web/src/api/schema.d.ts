@@ -468,6 +468,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a schedule would do: the nodes that it means now, and the next fire times
+         * @description Needs the role viewer.
+         */
+        post: operations["preview-schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/selectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Selectors to begin with
+         * @description Needs the role viewer.
+         */
+        get: operations["list-selectors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules/{id}": {
         parameters: {
             query?: never;
@@ -494,6 +534,66 @@ export interface paths {
          * @description Needs the role operator.
          */
         patch: operations["edit-schedule"];
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/backfill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fire a schedule once for the fire times of a stretch of the past
+         * @description Needs the role operator.
+         */
+        post: operations["backfill-schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a schedule, until somebody resumes it or a moment
+         * @description Needs the role operator.
+         */
+        post: operations["pause-schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End the pause of a schedule
+         * @description Needs the role operator.
+         */
+        post: operations["resume-schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/schedules/{id}/run": {
@@ -528,6 +628,66 @@ export interface paths {
          * @description Needs the role viewer.
          */
         get: operations["list-runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/runs/{run}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a run
+         * @description Needs the role viewer.
+         */
+        get: operations["get-run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/runs/{run}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a run that goes on, and its scans
+         * @description Needs the role operator.
+         */
+        post: operations["cancel-run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/runs/{run}/skipped": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the nodes that a run meant and did not scan
+         * @description Needs the role viewer.
+         */
+        get: operations["list-skipped"];
         put?: never;
         post?: never;
         delete?: never;
@@ -983,16 +1143,35 @@ export interface components {
             vector: string;
         };
         Change: {
+            catch_up_window?: string;
+            /** @description What is to be there no longer. */
+            clear?: ("per_label" | "starts_at" | "ends_at")[];
             cron?: string;
             enabled?: boolean;
+            /** Format: date-time */
+            ends_at?: string;
+            maintenance_windows?: components["schemas"]["Window"][];
+            /** Format: int64 */
+            max_concurrent?: number;
             name?: string;
             /**
              * Format: date-time
              * @description When to fire next, once; after that the cron expression decides.
              */
             next_fire_at?: string;
+            /** @enum {string} */
+            overlap?: "allow" | "skip" | "buffer_one";
+            per_label?: components["schemas"]["PerLabel"];
+            run_timeout?: string;
             selector?: string;
+            spread?: string;
+            /** Format: date-time */
+            starts_at?: string;
             time_zone?: string;
+        };
+        Choice: {
+            selector: string;
+            title: string;
         };
         Cloud: {
             /** @description AWS's account, Google's project, Azure's subscription. */
@@ -1115,12 +1294,49 @@ export interface components {
             warn_days: number;
         };
         Definition: {
-            /** @description Five or six fields, or a descriptor such as @daily. */
+            /**
+             * @description How late a fire time may be made up for, once, after nobody was there to fire it. 0s: never.
+             * @default 168h
+             */
+            catch_up_window: string;
+            /** @description Five or six fields, or a descriptor such as @daily or @every 6h. */
             cron: string;
             enabled?: boolean;
+            /**
+             * Format: date-time
+             * @description Nothing fires after this.
+             */
+            ends_at?: string;
+            /** @description When nothing starts. What falls due then does so at the end. */
+            maintenance_windows?: components["schemas"]["Window"][];
+            /**
+             * Format: int64
+             * @description How many scans of a run go on at once; 0 for any number.
+             */
+            max_concurrent?: number;
             name: string;
+            /**
+             * @description What becomes of a fire time while the run before has not ended.
+             * @default allow
+             * @enum {string}
+             */
+            overlap: "allow" | "skip" | "buffer_one";
+            /** @description How many scans of a run go on at once on nodes with the same value of a label. */
+            per_label?: components["schemas"]["PerLabel"];
+            /**
+             * @description After how long a run gives up what has not been scanned.
+             * @default 24h
+             */
+            run_timeout: string;
             /** @description CEL over node, such as node.kind == "host". */
             selector: string;
+            /** @description Over how long the nodes of a run start, evenly; empty for at once. */
+            spread?: string;
+            /**
+             * Format: date-time
+             * @description Nothing fires before this.
+             */
+            starts_at?: string;
             /**
              * @description IANA name, such as Europe/Berlin.
              * @default UTC
@@ -1220,6 +1436,17 @@ export interface components {
             summary: string;
             vulnerability: string;
             word?: string;
+        };
+        Held: {
+            /** @enum {string} */
+            by: "window" | "overlap";
+            /** Format: date-time */
+            for: string;
+            /**
+             * Format: date-time
+             * @description Of a window: its end.
+             */
+            until?: string;
         };
         Image: {
             digest: string;
@@ -1424,6 +1651,11 @@ export interface components {
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
         };
+        PageChoice: {
+            items: components["schemas"]["Choice"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
         PageCloudEvent: {
             items: components["schemas"]["CloudEvent"][];
             /** @description Pass it as cursor for the page that follows; empty on the last. */
@@ -1479,6 +1711,11 @@ export interface components {
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
         };
+        PageSkippedNode: {
+            items: components["schemas"]["SkippedNode"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
         PageTeam: {
             items: components["schemas"]["Team"][];
             /** @description Pass it as cursor for the page that follows; empty on the last. */
@@ -1493,6 +1730,101 @@ export interface components {
             items: components["schemas"]["Vulnerability"][];
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
+        };
+        Pause: {
+            reason: string;
+            /** Format: date-time */
+            since: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself.
+             */
+            until?: string;
+        };
+        PauseRequest: {
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself; without it, when somebody resumes.
+             */
+            until?: string;
+        };
+        PerLabel: {
+            key: string;
+            /** Format: int64 */
+            max: number;
+        };
+        Preview: {
+            /** @description When the next ten runs would start. */
+            fire_times: string[];
+            nodes: components["schemas"]["PreviewNodes"];
+            /** @description What is odd about it; empty for nothing. */
+            warning: string;
+        };
+        PreviewNode: {
+            id: string;
+            kind: string;
+            name: string;
+        };
+        PreviewNodes: {
+            /** Format: int64 */
+            count: number;
+            /** @description The first hundred. */
+            items: components["schemas"]["PreviewNode"][];
+        };
+        PreviewRequest: {
+            /**
+             * @description How late a fire time may be made up for, once, after nobody was there to fire it. 0s: never.
+             * @default 168h
+             */
+            catch_up_window: string;
+            cron: string;
+            /**
+             * Format: date-time
+             * @description Nothing fires after this.
+             */
+            ends_at?: string;
+            /** @description When nothing starts. What falls due then does so at the end. */
+            maintenance_windows?: components["schemas"]["Window"][];
+            /**
+             * Format: int64
+             * @description How many scans of a run go on at once; 0 for any number.
+             */
+            max_concurrent?: number;
+            /**
+             * @description What becomes of a fire time while the run before has not ended.
+             * @default allow
+             * @enum {string}
+             */
+            overlap: "allow" | "skip" | "buffer_one";
+            /** @description How many scans of a run go on at once on nodes with the same value of a label. */
+            per_label?: components["schemas"]["PerLabel"];
+            /**
+             * @description After how long a run gives up what has not been scanned.
+             * @default 24h
+             */
+            run_timeout: string;
+            /** @description Id of the schedule that would be edited: what is new since its last run depends on it. */
+            schedule?: string;
+            selector: string;
+            /** @description Over how long the nodes of a run start, evenly; empty for at once. */
+            spread?: string;
+            /**
+             * Format: date-time
+             * @description Nothing fires before this.
+             */
+            starts_at?: string;
+            /** @default UTC */
+            time_zone: string;
+        };
+        Range: {
+            /** Format: date-time */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Now, unless given.
+             */
+            to?: string;
         };
         Retention: {
             /**
@@ -1517,14 +1849,39 @@ export interface components {
             scans_days: number;
         };
         Run: {
+            /** @description Nobody was there at the fire time; the run makes up for it. */
+            caught_up: boolean;
+            /** @enum {string} */
+            cause: "schedule" | "on_demand" | "backfill";
+            /**
+             * Format: int64
+             * @description Fire times that came while this run went on and were dropped for it.
+             */
+            dropped: number;
             /** @description Why the run could start nothing; empty if it could. */
             error: string;
             /** Format: date-time */
+            finished_at?: string;
+            /** Format: date-time */
             fired_at: string;
+            /**
+             * @description What the fire time had to wait for; empty for nothing.
+             * @enum {string}
+             */
+            held_by: "" | "window" | "overlap";
             id: string;
+            /** Format: double */
+            lateness_seconds: number;
             /**
              * Format: int64
-             * @description Scans that were started; the other nodes were being scanned already.
+             * @description Fire times since the run before that got none of their own.
+             */
+            missed: number;
+            /** @description What became of the nodes. */
+            nodes: components["schemas"]["RunNodes"];
+            /**
+             * Format: int64
+             * @description Scans that were started.
              */
             scans: number;
             /** Format: date-time */
@@ -1534,6 +1891,38 @@ export interface components {
              * @description Nodes that the selector meant.
              */
             selected: number;
+            /**
+             * @description Whether it goes on, and how it ended. timeout: what was not scanned by then was given up.
+             * @enum {string}
+             */
+            state: "running" | "finished" | "cancelled" | "timeout";
+        };
+        RunNodes: {
+            /**
+             * Format: int64
+             * @description Scans that were cancelled.
+             */
+            cancelled: number;
+            /** Format: int64 */
+            collecting: number;
+            /** Format: int64 */
+            complete: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            matching: number;
+            /** Format: int64 */
+            queued: number;
+            /**
+             * Format: int64
+             * @description Never begun; the route of the skipped says why.
+             */
+            skipped: number;
+            /**
+             * Format: int64
+             * @description Not begun: their time has not come, or there is no room.
+             */
+            waiting: number;
         };
         Runtime: {
             error?: string;
@@ -1578,17 +1967,63 @@ export interface components {
             warnings: components["schemas"]["Warning"][];
         };
         Schedule: {
+            /**
+             * @description How late a fire time may be made up for, once, after nobody was there to fire it. 0s: never.
+             * @default 168h
+             */
+            catch_up_window: string;
             /** Format: date-time */
             created_at: string;
             cron: string;
             enabled: boolean;
+            /**
+             * Format: date-time
+             * @description Nothing fires after this.
+             */
+            ends_at?: string;
+            held?: components["schemas"]["Held"];
             id: string;
             last_run?: components["schemas"]["Run"];
+            /** @description When nothing starts. What falls due then does so at the end. */
+            maintenance_windows?: components["schemas"]["Window"][];
+            /**
+             * Format: int64
+             * @description How many scans of a run go on at once; 0 for any number.
+             */
+            max_concurrent?: number;
+            /**
+             * Format: int64
+             * @description Fire times since the last run that got none.
+             */
+            missed: number;
             name: string;
             /** Format: date-time */
             next_fire_at?: string;
+            /**
+             * @description What becomes of a fire time while the run before has not ended.
+             * @default allow
+             * @enum {string}
+             */
+            overlap: "allow" | "skip" | "buffer_one";
+            pause?: components["schemas"]["Pause"];
+            /** @description How many scans of a run go on at once on nodes with the same value of a label. */
+            per_label?: components["schemas"]["PerLabel"];
+            /**
+             * @description After how long a run gives up what has not been scanned.
+             * @default 24h
+             */
+            run_timeout: string;
             selector: string;
+            /** @description Over how long the nodes of a run start, evenly; empty for at once. */
+            spread?: string;
+            /**
+             * Format: date-time
+             * @description Nothing fires before this.
+             */
+            starts_at?: string;
             time_zone: string;
+            /** @description What is odd about what was just saved. */
+            warning?: string;
         };
         Session: {
             /** Format: date-time */
@@ -1603,6 +2038,15 @@ export interface components {
         SignIn: {
             password: string;
             username: string;
+        };
+        SkippedNode: {
+            name: string;
+            node: string;
+            /**
+             * @description busy: it was being scanned already. gone: it was no longer there. cancelled and timeout: the run ended before its turn.
+             * @enum {string}
+             */
+            reason: "busy" | "gone" | "cancelled" | "timeout";
         };
         SourcePackage: {
             name: string;
@@ -1770,6 +2214,14 @@ export interface components {
         };
         WhoAmI: {
             user: components["schemas"]["User"];
+        };
+        Window: {
+            /** @description When it begins. */
+            cron: string;
+            /** @description How long it lasts, such as 4h; a week at most. */
+            duration: string;
+            /** @description IANA name; the schedule's unless given. */
+            time_zone?: string;
         };
     };
     responses: never;
@@ -2762,6 +3214,68 @@ export interface operations {
             };
         };
     };
+    "preview-schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-selectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageChoice"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-schedule": {
         parameters: {
             query?: never;
@@ -2857,6 +3371,107 @@ export interface operations {
             };
         };
     };
+    "backfill-schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Range"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "pause-schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "resume-schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "run-schedule": {
         parameters: {
             query?: never;
@@ -2911,6 +3526,107 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageRun"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "cancel-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-skipped": {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageSkippedNode"];
                 };
             };
             /** @description Error */

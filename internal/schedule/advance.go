@@ -1,0 +1,320 @@
+package schedule
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"patrol/internal/fleet"
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/event"
+	"patrol/internal/scan"
+)
+
+const (
+	// batch is how many scans one transaction starts or ends: others want to write too.
+	batch = 200
+	// breath is how long the ends of scans are gathered before runs are looked at.
+	breath = 20 * time.Millisecond
+	// runs is how many runs are looked at together.
+	runs = 500
+)
+
+// advance goes on with all runs for which there is something to do, and returns how
+// long there will be nothing.
+func (s *Service) advance(ctx context.Context) (time.Duration, error) {
+	for {
+		ids, err := s.ready(ctx)
+		if err != nil {
+			return 0, err
+		}
+		worked := false
+		all := s.once(ctx, s.db.Read())
+		for _, id := range ids {
+			var did bool
+			err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
+				did, err = s.step(ctx, tx, id, all)
+				return err
+			})
+			if err != nil {
+				return 0, err
+			}
+			worked = worked || did
+		}
+		if !worked {
+			return s.untilDue(ctx)
+		}
+	}
+}
+
+// selection returns all nodes.
+type selection func() (fleet.Selection, error)
+
+// once reads all nodes when they are first asked for.
+func (s *Service) once(ctx context.Context, q db.Querier) selection {
+	return sync.OnceValues(func() (fleet.Selection, error) { return s.nodes.Selection(ctx, q) })
+}
+
+// ready returns runs for which there seems to be something to do: nodes that are
+// due and may find room, a time that is up, or nothing left.
+func (s *Service) ready(ctx context.Context) ([]string, error) {
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT r.id FROM run AS r WHERE r.finished_at IS NULL AND (
+			r.ending <> '' OR r.chosen = 0 OR r.deadline <= $1
+			OR EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting' AND w.due_at <= $1)
+				AND (r.max_concurrent = 0 OR r.max_concurrent > (SELECT count(*) FROM scan WHERE run_id = r.id AND `+unfinished+`))
+			OR NOT EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting')
+				AND NOT EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`))
+		ORDER BY r.id LIMIT $2`, s.now().UnixMicro(), runs)
+	ids, err := db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	if err != nil {
+		return nil, fmt.Errorf("find the runs to go on with: %w", err)
+	}
+	return ids, nil
+}
+
+// untilDue is how long no node falls due, and no run's time is up.
+func (s *Service) untilDue(ctx context.Context) (time.Duration, error) {
+	now := s.now()
+	var due, deadline time.Time
+	err := s.db.Read().QueryRowContext(ctx, `SELECT
+		(SELECT min(w.due_at) FROM run AS r JOIN run_node AS w ON w.run_id = r.id WHERE r.finished_at IS NULL AND w.state = 'waiting' AND w.due_at > $1),
+		(SELECT min(deadline) FROM run WHERE finished_at IS NULL)`, now.UnixMicro()).Scan(db.Time{Time: &due}, db.Time{Time: &deadline})
+	wait := glance
+	for _, moment := range []time.Time{due, deadline} {
+		if !moment.IsZero() {
+			wait = min(wait, max(moment.Sub(now), 0))
+		}
+	}
+	return wait, err
+}
+
+// going is a run that has not finished.
+type going struct {
+	id, schedule, ending string
+	deadline             time.Time
+	limit                int    // of scans at once; zero for none
+	labelKey             string // empty for no limit for each value
+	labelLimit           int
+}
+
+// step does what there is to do for a run, up to a batch; false if there was
+// nothing.
+func (s *Service) step(ctx context.Context, tx *db.Tx, id string, all selection) (did bool, err error) {
+	// Counting up is the claim: of two consoles one waits here and then sees what the
+	// other did.
+	r := going{id: id}
+	var chosen int
+	err = tx.QueryRowContext(ctx, `UPDATE run SET steps = steps + 1 WHERE id = $1 AND finished_at IS NULL
+		RETURNING schedule_id, ending, deadline, max_concurrent, label_key, label_max, chosen`, id).
+		Scan(&r.schedule, &r.ending, db.Time{Time: &r.deadline}, &r.limit, &r.labelKey, &r.labelLimit, &chosen)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("claim run %s: %w", id, err)
+	}
+	sch, err := find(ctx, tx, r.schedule)
+	if err != nil {
+		return false, err
+	}
+	if chosen == 0 {
+		if err := s.choose(ctx, tx, sch, id, all); err != nil {
+			return false, err
+		}
+	}
+	if r.ending == "" && !s.now().Before(r.deadline) {
+		r.ending = TimedOut
+	}
+	if r.ending != "" {
+		did, err = s.giveUp(ctx, tx, r)
+	} else {
+		did, err = s.startDue(ctx, tx, r, sch)
+	}
+	if err != nil {
+		return false, err
+	}
+	ended, err := s.finish(ctx, tx, r)
+	if err != nil || chosen == 1 {
+		return did || ended, err
+	}
+	run, err := findRun(ctx, tx, r.schedule, id)
+	if err != nil {
+		return false, err
+	}
+	return true, event.Append(ctx, tx, s.now(), "schedule.fired", r.schedule, run)
+}
+
+// giveUp skips what waits, and ends the scans.
+func (s *Service) giveUp(ctx context.Context, tx *db.Tx, r going) (bool, error) {
+	_, err := tx.ExecContext(ctx, `UPDATE run_node SET state = 'skipped', reason = $2 WHERE run_id = $1 AND state = 'waiting'`, r.id, r.ending)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `UPDATE run SET ending = $2 WHERE id = $1`, r.id, r.ending)
+	}
+	if err != nil {
+		return false, fmt.Errorf("give up run %s: %w", r.id, err)
+	}
+	state, reason := reasonOf(r.ending)
+	ended, err := s.scans.EndRun(ctx, tx, r.id, state, reason, batch)
+	return ended > 0, err
+}
+
+// startDue starts scans of nodes that are due, as many as there is room for.
+func (s *Service) startDue(ctx context.Context, tx *db.Tx, r going, sch Schedule) (bool, error) {
+	now := s.now()
+	held, err := s.holdBack(ctx, tx, r, sch, now)
+	if err != nil || held {
+		return held, err
+	}
+	room := batch
+	if r.limit > 0 {
+		var going int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM scan WHERE run_id = $1 AND `+unfinished, r.id).Scan(&going); err != nil {
+			return false, fmt.Errorf("count the scans of run %s: %w", r.id, err)
+		}
+		if room = min(room, r.limit-going); room <= 0 {
+			return false, nil
+		}
+	}
+	nodes, err := s.due(ctx, tx, r, now, room)
+	if err != nil || len(nodes) == 0 {
+		return false, err
+	}
+	begun, skipped := []string{}, [][2]string{}
+	for _, n := range nodes {
+		if n.gone {
+			skipped = append(skipped, [2]string{n.id, gone})
+			continue
+		}
+		_, started, err := s.scans.Start(ctx, tx, n.id, scan.Cause{Trigger: scan.BySchedule, Schedule: r.schedule, Run: r.id})
+		switch {
+		case err != nil:
+			return false, err
+		case started:
+			begun = append(begun, n.id)
+		default:
+			skipped = append(skipped, [2]string{n.id, busy})
+		}
+	}
+	return true, note(ctx, tx, r.id, begun, skipped)
+}
+
+// holdBack moves what is due in a maintenance window to its end, and what is due
+// later by as much.
+func (s *Service) holdBack(ctx context.Context, tx *db.Tx, r going, sch Schedule, now time.Time) (bool, error) {
+	if len(sch.Windows) == 0 {
+		return false, nil
+	}
+	p, err := sch.definition().plan()
+	if err != nil {
+		return false, fmt.Errorf("schedule %q: %w", sch.Name, err)
+	}
+	free := p.free(now)
+	if free.IsZero() || free.Equal(now) {
+		return false, nil
+	}
+	result, err := tx.ExecContext(ctx, `UPDATE run_node SET due_at = due_at + $3 WHERE run_id = $1 AND state = 'waiting'
+		AND EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = $1 AND w.state = 'waiting' AND w.due_at <= $2)`,
+		r.id, now.UnixMicro(), free.Sub(now).Microseconds())
+	if err != nil {
+		return false, fmt.Errorf("hold back run %s: %w", r.id, err)
+	}
+	moved, err := result.RowsAffected()
+	return moved > 0, err
+}
+
+// waiting is a node that is due.
+type waiting struct {
+	id   string
+	gone bool
+}
+
+// dueNodes are the nodes of run $1 that were due by $2, in their order, up to $3.
+const dueNodes = `SELECT w.node_id, CASE WHEN n.present = 1 AND n.retired_at IS NULL THEN 0 ELSE 1 END
+	FROM run_node AS w JOIN node AS n ON n.id = w.node_id
+	WHERE w.run_id = $1 AND w.state = 'waiting' AND w.due_at <= $2 ORDER BY w.due_at, w.node_id LIMIT $3`
+
+// valueOf is the value of the label $4 on a node n: its own, else its host's.
+const valueOf = `COALESCE((SELECT value FROM node_label WHERE node_id = n.id AND key = $4),
+	(SELECT value FROM node_label WHERE node_id = n.host_id AND key = $4), '')`
+
+// dueByLabel are the same, of which each value of the label $4 has $5 at most,
+// together with the scans that go on.
+const dueByLabel = `SELECT q.node_id, q.gone FROM (
+		SELECT d.node_id, d.due_at, d.gone, d.value, row_number() OVER (PARTITION BY d.value ORDER BY d.due_at, d.node_id) AS place FROM (
+			SELECT w.node_id, w.due_at, CASE WHEN n.present = 1 AND n.retired_at IS NULL THEN 0 ELSE 1 END AS gone, ` + valueOf + ` AS value
+			FROM run_node AS w JOIN node AS n ON n.id = w.node_id WHERE w.run_id = $1 AND w.state = 'waiting' AND w.due_at <= $2) AS d) AS q
+	LEFT JOIN (SELECT value, count(*) AS amount FROM (
+			SELECT ` + valueOf + ` AS value FROM scan AS s JOIN node AS n ON n.id = s.node_id WHERE s.run_id = $1 AND s.` + unfinished + `) AS u
+		GROUP BY value) AS b ON b.value = q.value
+	WHERE q.place + COALESCE(b.amount, 0) <= $5 ORDER BY q.due_at, q.node_id LIMIT $3`
+
+func (s *Service) due(ctx context.Context, tx *db.Tx, r going, now time.Time, limit int) ([]waiting, error) {
+	query, args := dueNodes, []any{r.id, now.UnixMicro(), limit}
+	if r.labelKey != "" {
+		query, args = dueByLabel, append(args, r.labelKey, r.labelLimit)
+	}
+	rows, err := tx.QueryContext(ctx, query, args...)
+	nodes, err := db.All(rows, err, func(scan db.Scan) (w waiting, err error) {
+		var gone int
+		err = scan(&w.id, &gone)
+		w.gone = gone == 1
+		return w, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the due nodes of run %s: %w", r.id, err)
+	}
+	return nodes, nil
+}
+
+// note writes what became of nodes: those begun are scans from now on.
+func note(ctx context.Context, tx *db.Tx, run string, begun []string, skipped [][2]string) error {
+	scans, err := db.Column(begun)
+	if err != nil {
+		return err
+	}
+	others, err := db.ToJSON(skipped)
+	if err != nil {
+		return err
+	}
+	for _, change := range []struct {
+		query string
+		args  []any
+	}{
+		{`DELETE FROM run_node WHERE run_id = $1 AND node_id IN (SELECT value->>0 FROM json_each($2) AS j)`, []any{run, scans}},
+		{`UPDATE run_node SET state = 'skipped', reason = j.value->>1 FROM json_each($2) AS j WHERE run_id = $1 AND node_id = j.value->>0`, []any{run, others}},
+		{`UPDATE run SET started = started + $2 WHERE id = $1`, []any{run, len(begun)}},
+	} {
+		if _, err := tx.ExecContext(ctx, change.query, change.args...); err != nil {
+			return fmt.Errorf("note the nodes of run %s: %w", run, err)
+		}
+	}
+	return nil
+}
+
+// finish ends a run of which nothing is left, and lets go what waits for that.
+func (s *Service) finish(ctx context.Context, tx *db.Tx, r going) (bool, error) {
+	now := s.now()
+	result, err := tx.ExecContext(ctx, `UPDATE run SET finished_at = $2, states = COALESCE(
+			(SELECT CAST(json_group_object(state, amount) AS TEXT) FROM (SELECT state, count(*) AS amount FROM scan WHERE run_id = $1 GROUP BY state) AS c), '{}')
+		WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM run_node WHERE run_id = $1 AND state = 'waiting')
+		AND NOT EXISTS (SELECT 1 FROM scan WHERE run_id = $1 AND `+unfinished+`)`, r.id, now.UnixMicro())
+	if err != nil {
+		return false, fmt.Errorf("finish run %s: %w", r.id, err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return false, err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE schedule SET held_until = $2 WHERE id = $1 AND held_by = 'overlap' AND held_until IS NULL`, r.schedule, now.UnixMicro())
+	if err != nil {
+		return false, fmt.Errorf("let go what waits for run %s: %w", r.id, err)
+	}
+	tx.AfterCommit(func() { s.signals.Wake(topic) })
+	run, err := findRun(ctx, tx, r.schedule, r.id)
+	if err != nil {
+		return false, err
+	}
+	return true, event.Append(ctx, tx, now, "schedule.run_finished", r.schedule, run)
+}

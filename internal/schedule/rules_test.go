@@ -1,0 +1,145 @@
+package schedule_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"patrol/internal/platform/problem"
+	"patrol/internal/schedule"
+)
+
+func rules(t *testing.T, cron, zone string, o schedule.Options) schedule.Rules {
+	t.Helper()
+	r, err := schedule.RulesOf(schedule.Definition{Name: "test", Cron: cron, TimeZone: zone, Selector: "true", Options: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestOptionsThatAreRefused(t *testing.T) {
+	window := func(cron, duration, zone string) []schedule.Window { return []schedule.Window{{cron, duration, zone}} }
+	for _, test := range []struct {
+		field   string
+		options schedule.Options
+	}{
+		{"overlap", schedule.Options{Overlap: "queue"}},
+		{"catch_up_window", schedule.Options{CatchUpWindow: "a day"}},
+		{"catch_up_window", schedule.Options{CatchUpWindow: "-1h"}},
+		{"spread", schedule.Options{Spread: "1"}},
+		{"spread", schedule.Options{Spread: "2h", RunTimeout: "1h"}},
+		{"run_timeout", schedule.Options{RunTimeout: "5s"}},
+		{"max_concurrent", schedule.Options{MaxConcurrent: -1}},
+		{"per_label", schedule.Options{PerLabel: &schedule.PerLabel{Key: "zone"}}},
+		{"per_label", schedule.Options{PerLabel: &schedule.PerLabel{Max: 1}}},
+		{"ends_at", schedule.Options{StartsAt: noon, EndsAt: noon}},
+		{"maintenance_windows", schedule.Options{Windows: window("0 8 * *", "1h", "")}},
+		{"maintenance_windows", schedule.Options{Windows: window("0 8 * * *", "", "")}},
+		{"maintenance_windows", schedule.Options{Windows: window("0 8 * * *", "200h", "")}},
+		{"maintenance_windows", schedule.Options{Windows: window("0 8 * * *", "1h", "Mars/Olympus")}},
+	} {
+		_, err := schedule.RulesOf(schedule.Definition{Name: "test", Cron: "@daily", Selector: "true", Options: test.options})
+		wantProblem(t, err, problem.KindInvalid, test.field)
+	}
+}
+
+func TestDates(t *testing.T) {
+	r := rules(t, "0 * * * *", "UTC", schedule.Options{StartsAt: noon.Add(3 * time.Hour), EndsAt: noon.Add(5 * time.Hour)})
+	at := noon
+	for _, want := range []time.Duration{3, 4, 5} { // both ends count
+		if at = r.Next(at); !at.Equal(noon.Add(want * time.Hour)) {
+			t.Errorf("fires at %v; want %v", at, noon.Add(want*time.Hour))
+		}
+	}
+	if next := r.Next(at); !next.IsZero() {
+		t.Errorf("fires at %v, after its end", next)
+	}
+}
+
+// Every catch-up case: how late, how wide the window, what was missed.
+func TestCatchUpCases(t *testing.T) {
+	const hour, minute = time.Hour, time.Minute
+	for name, test := range map[string]struct {
+		cron, window string
+		late         time.Duration // after 13:00, the first fire time
+		held         time.Duration // after 13:00; -1 for none
+		caughtUp     bool
+		missed       int
+	}{
+		"in time":                     {"0 * * * *", "0s", 0, 0, false, 0},
+		"a little late":               {"0 * * * *", "0s", minute, 0, false, 0},
+		"away, no window":             {"0 * * * *", "0s", 2 * minute, -1, false, 1},
+		"away, within it":             {"0 * * * *", "10m", 10 * minute, 0, true, 0},
+		"away, beyond it":             {"0 * * * *", "10m", 11 * minute, -1, false, 1},
+		"several, the last within it": {"0 * * * *", "10m", 3*hour + 5*minute, 3 * hour, true, 3},
+		"several, the last in time":   {"0 * * * *", "0s", 3 * hour, 3 * hour, false, 3},
+		"several, beyond it":          {"0 * * * *", "10m", 3*hour + 30*minute, -1, false, 4},
+		"each second, for a moment":   {"* * * * * *", "0s", 5 * time.Second, 5 * time.Second, false, 5},
+		"each second, for a month":    {"* * * * * *", "0s", 720 * hour, 720 * hour, false, 9999},
+	} {
+		r := rules(t, test.cron, "UTC", schedule.Options{CatchUpWindow: test.window})
+		first := noon.Add(hour)
+		held, caughtUp, missed := r.Take(first, first.Add(test.late))
+		want := first.Add(test.held)
+		if test.held < 0 {
+			want = time.Time{}
+		}
+		if !held.Equal(want) || caughtUp != test.caughtUp || missed != test.missed {
+			t.Errorf("%s: held %v, caught up %v, missed %d; want %v, %v, %d", name, held, caughtUp, missed, want, test.caughtUp, test.missed)
+		}
+	}
+}
+
+func TestWindows(t *testing.T) {
+	night := schedule.Window{Cron: "0 22 * * *", Duration: "4h", TimeZone: "Europe/Berlin"} // 20:00 to 00:00 UTC in May
+	follows := schedule.Window{Cron: "0 0 * * *", Duration: "30m", TimeZone: "UTC"}
+	for name, test := range map[string]struct {
+		windows  []schedule.Window
+		at, want string
+	}{
+		"none":             {nil, "2026-05-01T21:00:00Z", "2026-05-01T21:00:00Z"},
+		"before":           {[]schedule.Window{night}, "2026-05-01T19:59:59Z", "2026-05-01T19:59:59Z"},
+		"at its beginning": {[]schedule.Window{night}, "2026-05-01T20:00:00Z", "2026-05-02T00:00:00Z"},
+		"within":           {[]schedule.Window{night}, "2026-05-01T23:59:59Z", "2026-05-02T00:00:00Z"},
+		"at its end":       {[]schedule.Window{night}, "2026-05-02T00:00:00Z", "2026-05-02T00:00:00Z"},
+		"one after other":  {[]schedule.Window{night, follows}, "2026-05-01T21:00:00Z", "2026-05-02T00:30:00Z"},
+		// 22:00 to 02:00 of the night in which Berlin's clocks skip an hour are four
+		// hours still: 03:00 there.
+		"across a clock change": {[]schedule.Window{night}, "2026-03-28T22:00:00Z", "2026-03-29T01:00:00Z"},
+	} {
+		r := rules(t, "0 * * * *", "UTC", schedule.Options{Windows: test.windows})
+		if free := r.Free(moment(t, test.at)); !free.Equal(moment(t, test.want)) {
+			t.Errorf("%s: free at %v; want %s", name, free, test.want)
+		}
+	}
+	always := rules(t, "0 * * * *", "UTC", schedule.Options{Windows: []schedule.Window{{Cron: "* * * * *", Duration: "1h"}}})
+	if free := always.Free(noon); !free.IsZero() {
+		t.Errorf("a window that never ends ends at %v", free)
+	}
+	r := rules(t, "0 * * * *", "UTC", schedule.Options{Windows: []schedule.Window{{Cron: "30 13 * * *", Duration: "3h"}}})
+	got := []string{}
+	for _, at := range r.Upcoming(noon, 4) {
+		got = append(got, at.Format("15:04"))
+	}
+	if want := []string{"13:00", "16:30", "17:00", "18:00"}; !slices.Equal(got, want) {
+		t.Errorf("upcoming %v; want %v", got, want)
+	}
+}
+
+// A clock that is set back: rhythms go on at once, a time of the day that comes again
+// does not fire again, and nothing waits for the clock to catch up with itself.
+func TestRewound(t *testing.T) {
+	for name, test := range map[string]struct{ cron, next, now, want string }{
+		"a rhythm":              {"*/5 * * * *", "2026-05-01T13:05:00Z", "2026-05-01T12:02:00Z", "2026-05-01T12:05:00Z"},
+		"an interval":           {"@every 10m", "2026-05-01T13:10:00Z", "2026-05-01T12:02:00Z", "2026-05-01T12:10:00Z"},
+		"a time that has fired": {"30 12 * * *", "2026-05-02T12:30:00Z", "2026-05-01T11:45:00Z", "2026-05-02T12:30:00Z"},
+		"a time to come":        {"30 14 * * *", "2026-05-01T14:30:00Z", "2026-05-01T12:00:00Z", "2026-05-01T14:30:00Z"},
+		"set back by years":     {"30 12 * * *", "2030-05-02T12:30:00Z", "2026-05-01T11:45:00Z", "2026-05-01T12:30:00Z"},
+	} {
+		r := rules(t, test.cron, "UTC", schedule.Options{})
+		if next := r.Rewound(moment(t, test.next), moment(t, test.now)); !next.Equal(moment(t, test.want)) {
+			t.Errorf("%s: next at %v; want %s", name, next, test.want)
+		}
+	}
+}
