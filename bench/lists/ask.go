@@ -71,7 +71,7 @@ func learn(ctx context.Context, d *db.DB) (known, error) {
 		"COMPONENT":     `SELECT CAST(id AS TEXT) FROM component WHERE nodes > 0 ORDER BY id % 97, id LIMIT 100`,
 	} {
 		rows, err := d.Read().QueryContext(ctx, query)
-		if k[what], err = db.All(rows, err, func(scan db.Scan) (text string, err error) { return text, scan(&text) }); err != nil {
+		if k[what], err = db.All(rows, err, db.Value[string]); err != nil {
 			return nil, err
 		}
 	}

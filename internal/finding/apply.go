@@ -19,7 +19,7 @@ func reconsider(ctx context.Context, tx *db.Tx, vulnerabilities ...string) error
 		return err
 	}
 	rows, err := tx.QueryContext(ctx, `SELECT id FROM vulnerability WHERE name IN (SELECT value->>0 FROM json_each($1) AS j)`, names)
-	ids, err := db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	ids, err := db.All(rows, err, db.Value[int64])
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func reconsider(ctx context.Context, tx *db.Tx, vulnerabilities ...string) error
 	}
 	// None, if it is not found anywhere yet.
 	return countVulnerabilities(ctx, tx, ids, func() error {
-		return apply(ctx, tx, `o.vulnerability_id IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j)`, list)
+		return apply(ctx, tx, `o.vulnerability_id `+db.AmongIDs, list)
 	})
 }
 
@@ -113,7 +113,7 @@ func keepFor(ctx context.Context, tx *db.Tx, node string, decisions []string) er
 func keptFor(ctx context.Context, q db.Querier, node string) ([]string, error) {
 	rows, err := q.QueryContext(ctx, `SELECT m.decision_id FROM decision_node AS m JOIN decision AS d ON d.id = m.decision_id
 		WHERE m.node_id = $1 AND d.expired_at IS NULL ORDER BY m.decision_id`, node)
-	return db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	return db.All(rows, err, db.Value[string])
 }
 
 // meaning returns the decisions whose selectors mean a node, by id. What is to be

@@ -180,7 +180,7 @@ func rateOccurrences(ctx context.Context, tx *db.Tx, list string) error {
 	rows, err := tx.QueryContext(ctx, `SELECT p.vulnerability FROM (`+places+`) AS p JOIN affected_package AS a
 			ON a.vulnerability_id = p.vulnerability AND a.ecosystem = p.ecosystem WHERE a.rank <> p.rank
 		UNION SELECT p.vulnerability FROM (`+places+`) AS p JOIN affected AS a ON a.vulnerability_id = p.vulnerability WHERE a.kev <> p.kev`, list)
-	changed, err := db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	changed, err := db.All(rows, err, db.Value[int64])
 	if err != nil {
 		return err
 	}

@@ -250,7 +250,7 @@ func addToNodes(ctx context.Context, tx *db.Tx, list, sign string) error {
 // hold notes that a result says what is wrong with a node now.
 func hold(ctx context.Context, tx *db.Tx, node string, result int64) error {
 	row := tx.QueryRowContext(ctx, `SELECT COALESCE(max(result_id), 0) FROM node_result WHERE node_id = $1`, node)
-	old, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	old, err := db.One(row, db.Value[int64])
 	if err != nil || old == result {
 		return err
 	}

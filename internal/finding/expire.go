@@ -68,7 +68,7 @@ func (s *Service) Expire(ctx context.Context) error {
 
 func (s *Service) ids(ctx context.Context, query string, args ...any) ([]string, error) {
 	rows, err := s.db.Read().QueryContext(ctx, query, args...)
-	return db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	return db.All(rows, err, db.Value[string])
 }
 
 func (s *Service) expire(ctx context.Context, tx *db.Tx, id string, now time.Time) error {

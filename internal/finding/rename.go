@@ -64,7 +64,7 @@ func findFormer(ctx context.Context, tx *db.Tx, vulnerabilities []match.Vulnerab
 
 func rename(ctx context.Context, tx *db.Tx, f former) error {
 	row := tx.QueryRowContext(ctx, `SELECT id FROM vulnerability WHERE name = $1`, f.now)
-	other, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	other, err := db.One(row, db.Value[int64])
 	keep := f.id
 	// What was decided is about the vulnerability, not about its name.
 	if _, err := tx.ExecContext(ctx, `UPDATE decision SET vulnerability = $2 WHERE vulnerability = $1`, f.name, f.now); err != nil {

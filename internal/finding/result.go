@@ -28,7 +28,7 @@ type Unread struct {
 func (s *Service) Match(ctx context.Context, inventory int64, ecosystems []string, rev Revision) (result int64, err error) {
 	row := s.db.Read().QueryRowContext(ctx, `SELECT result_id FROM result_of WHERE inventory_id = $1 AND revision = $2 AND engine = $3`,
 		inventory, rev.ID(), match.EngineVersion)
-	result, err = db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	result, err = db.One(row, db.Value[int64])
 	if !errors.Is(err, db.ErrNotFound) {
 		return result, err
 	}
@@ -172,7 +172,7 @@ func keepFindings(ctx context.Context, tx *db.Tx, findings []row) ([]int64, erro
 	rows, err := tx.QueryContext(ctx, `SELECT f.id FROM (`+source+`) AS s JOIN finding AS f
 		ON f.component_id = s.component_id AND f.vulnerability_id = s.vulnerability_id AND f.package = s.package
 		AND f.fixed = s.fixed AND f.advisories = s.advisories ORDER BY f.id`, text)
-	return db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	return db.All(rows, err, db.Value[int64])
 }
 
 func keepResult(ctx context.Context, tx *db.Tx, findings []int64, uncovered []match.NotAssessed, unread []Unread) (id int64, err error) {

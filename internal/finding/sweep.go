@@ -55,7 +55,7 @@ const needless = `NOT EXISTS (SELECT 1 FROM node_result AS h WHERE h.result_id =
 func (s *Service) SweepResults(ctx context.Context, _ time.Time) (removed int64, err error) {
 	for after := int64(0); ; {
 		rows, err := s.db.Read().QueryContext(ctx, `SELECT r.id FROM result AS r WHERE r.id > $1 AND `+needless+` ORDER BY r.id LIMIT $2`, after, sweepResults)
-		results, err := db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+		results, err := db.All(rows, err, db.Value[int64])
 		if err != nil {
 			return removed, fmt.Errorf("find results that nothing needs: %w", err)
 		}
@@ -87,7 +87,7 @@ func (s *Service) sweepMatches(ctx context.Context) error {
 	for after := int64(0); ; {
 		rows, err := s.db.Read().QueryContext(ctx, `SELECT DISTINCT m.inventory_id FROM result_of AS m WHERE m.inventory_id > $1 AND `+unasked+`
 			ORDER BY m.inventory_id LIMIT $2`, after, sweepInventories)
-		inventories, err := db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+		inventories, err := db.All(rows, err, db.Value[int64])
 		if err != nil {
 			return fmt.Errorf("find what inventories gave that is not asked again: %w", err)
 		}
@@ -99,7 +99,7 @@ func (s *Service) sweepMatches(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = s.sweep(ctx, `DELETE FROM result_of AS m WHERE m.inventory_id IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j) AND `+unasked, list)
+		_, err = s.sweep(ctx, `DELETE FROM result_of AS m WHERE m.inventory_id `+db.AmongIDs+` AND `+unasked, list)
 		if err != nil {
 			return err
 		}
@@ -113,8 +113,8 @@ func (s *Service) dropResults(ctx context.Context, results []int64) (removed int
 		return 0, err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT r.id FROM result AS r WHERE r.id IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j) AND `+needless, list)
-		still, err := db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+		rows, err := tx.QueryContext(ctx, `SELECT r.id FROM result AS r WHERE r.id `+db.AmongIDs+` AND `+needless, list)
+		still, err := db.All(rows, err, db.Value[int64])
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (s *Service) dropResults(ctx context.Context, results []int64) (removed int
 			return err
 		}
 		for _, table := range []string{`result_finding WHERE result_id`, `result_of WHERE result_id`, `result WHERE id`} {
-			_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j)`, those)
+			_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` `+db.AmongIDs, those)
 			if err != nil {
 				return fmt.Errorf("remove results: %w", err)
 			}
@@ -142,7 +142,7 @@ func (s *Service) sweepFindings(ctx context.Context) error {
 		AND NOT EXISTS (SELECT 1 FROM occurrence AS o WHERE o.vulnerability_id = f.vulnerability_id AND o.ecosystem = f.ecosystem AND o.package = f.package)`
 	for after := int64(0); ; {
 		rows, err := s.db.Read().QueryContext(ctx, `SELECT f.id FROM finding AS f WHERE f.id > $1 AND `+unused+` ORDER BY f.id LIMIT $2`, after, sweepFindings)
-		findings, err := db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+		findings, err := db.All(rows, err, db.Value[int64])
 		if err != nil {
 			return fmt.Errorf("find findings that stand in no result: %w", err)
 		}
@@ -155,7 +155,7 @@ func (s *Service) sweepFindings(ctx context.Context) error {
 			return err
 		}
 		_, err = s.sweep(ctx, `DELETE FROM finding WHERE id IN (SELECT f.id FROM finding AS f
-			WHERE f.id IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j) AND `+unused+`)`, list)
+			WHERE f.id `+db.AmongIDs+` AND `+unused+`)`, list)
 		if err != nil {
 			return err
 		}

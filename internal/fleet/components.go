@@ -74,14 +74,12 @@ func (s *Service) insertComponents(ctx context.Context, tx *db.Tx, components []
 	rows, err := tx.QueryContext(ctx, `SELECT c.id FROM json_each($1) AS j JOIN component AS c
 		  ON c.ecosystem = value->>0 AND c.name = value->>1 AND c.version = value->>2 AND c.source_name = value->>3 AND c.source_version = value->>4
 		ORDER BY j.key`, text)
-	ids, err = db.All(rows, err, readID)
+	ids, err = db.All(rows, err, db.Value[int64])
 	if err == nil && len(ids) != len(components) {
 		err = fmt.Errorf("%d of %d components were kept", len(ids), len(components))
 	}
 	return ids, false, err
 }
-
-func readID(scan db.Scan) (id int64, err error) { return id, scan(&id) }
 
 // atOnce is how many components one statement inserts. All are alike, so that it is
 // prepared once; and a component is the one thing of which so many come that taking
@@ -103,7 +101,7 @@ func insertNew(ctx context.Context, tx *db.Tx, components []sbom.Component) (ids
 			values = append(values, c.Ecosystem, c.Name, c.Version, c.Source.Name, c.Source.Version, c.PURL)
 		}
 		rows, err := insert.QueryContext(ctx, values...)
-		inserted, err := db.All(rows, err, readID)
+		inserted, err := db.All(rows, err, db.Value[int64])
 		if err != nil {
 			return nil, err
 		}
@@ -185,7 +183,7 @@ func (s *Service) pointBack(ctx context.Context, tx *db.Tx, inventory int64, kno
 	if list, err = db.Column(crowded); err != nil {
 		return err
 	}
-	for _, statement := range []string{`UPDATE component SET common = 1 WHERE id` + these, `DELETE FROM component_inventory WHERE component_id` + these} {
+	for _, statement := range []string{`UPDATE component SET common = 1 WHERE id ` + db.AmongIDs, `DELETE FROM component_inventory WHERE component_id ` + db.AmongIDs} {
 		if _, err := tx.ExecContext(ctx, statement, list); err != nil {
 			return fmt.Errorf("note which components are common: %w", err)
 		}

@@ -99,7 +99,7 @@ func contentOf(doc *sbom.Document) (c content, err error) {
 
 func (s *Service) keepInventory(ctx context.Context, tx *db.Tx, c content) (int64, error) {
 	row := tx.QueryRowContext(ctx, `SELECT id FROM inventory WHERE digest = $1`, c.digest)
-	id, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	id, err := db.One(row, db.Value[int64])
 	if !errors.Is(err, db.ErrNotFound) {
 		return id, err
 	}
@@ -115,7 +115,7 @@ func (s *Service) keepInventory(ctx context.Context, tx *db.Tx, c content) (int6
 // of its own it is also what tells the distribution.
 func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM) error {
 	row := tx.QueryRowContext(ctx, `SELECT COALESCE(inventory_id, 0) FROM node WHERE id = $1`, node)
-	before, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	before, err := db.One(row, db.Value[int64])
 	if err != nil {
 		return fmt.Errorf("read what is installed on node %s: %w", node, err)
 	}
@@ -137,7 +137,7 @@ func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM)
 // have a component.
 func (s *Service) Uninstalled(ctx context.Context, tx *db.Tx, node string) error {
 	row := tx.QueryRowContext(ctx, `SELECT COALESCE(inventory_id, 0) FROM node WHERE id = $1`, node)
-	before, err := db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	before, err := db.One(row, db.Value[int64])
 	if err == nil {
 		err = recount(ctx, tx, before, 0)
 	}

@@ -149,7 +149,7 @@ func (h house) namesOf(inventory int64) []string {
 	h.t.Helper()
 	rows, err := h.db.Read().QueryContext(h.t.Context(), `SELECT c.name FROM inventory_component AS i JOIN component AS c ON c.id = i.component_id
 		WHERE i.inventory_id = $1 ORDER BY c.name`, inventory)
-	names, err := db.All(rows, err, func(scan db.Scan) (name string, err error) { return name, scan(&name) })
+	names, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		h.t.Fatal(err)
 	}

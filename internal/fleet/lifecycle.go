@@ -92,7 +92,7 @@ func (s *Service) sweep(ctx context.Context) error {
 		return nil
 	}
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT id FROM node WHERE `+lost+` ORDER BY id`, s.lostSince())
-	nodes, err := db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	nodes, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		return fmt.Errorf("find nodes to retire: %w", err)
 	}
@@ -140,7 +140,7 @@ func (s *Service) noticeSilence(ctx context.Context) (noticed int, err error) {
 func (s *Service) retireLost(ctx context.Context, node string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		row := tx.QueryRowContext(ctx, `SELECT id FROM node WHERE id = $2 AND `+lost, s.lostSince(), node)
-		if _, err := db.One(row, func(scan db.Scan) (id string, err error) { return id, scan(&id) }); err != nil {
+		if _, err := db.One(row, db.Value[string]); err != nil {
 			if errors.Is(err, db.ErrNotFound) {
 				return nil
 			}
@@ -200,7 +200,7 @@ func (s *Service) retire(ctx context.Context, tx *db.Tx, node, because string) e
 // retireChildren retires the containers and images of a host with it.
 func (s *Service) retireChildren(ctx context.Context, tx *db.Tx, host, because string) error {
 	rows, err := tx.QueryContext(ctx, `SELECT id FROM node WHERE host_id = $1 AND retired_at IS NULL ORDER BY id`, host)
-	children, err := db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	children, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		return err
 	}

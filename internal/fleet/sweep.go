@@ -35,20 +35,17 @@ const needless = `NOT EXISTS (SELECT 1 FROM sbom AS b WHERE b.inventory_id = i.i
 func (s *Service) SweepInventories(ctx context.Context, _ time.Time) (int64, error) {
 	return s.sweepBatches(ctx, `SELECT i.id FROM inventory AS i WHERE i.id > $1 AND `+needless+` ORDER BY i.id LIMIT $2`,
 		[]string{
-			`component_inventory WHERE component_id IN (SELECT component_id FROM inventory_component WHERE inventory_id` + these + `) AND inventory_id`,
+			`component_inventory WHERE component_id IN (SELECT component_id FROM inventory_component WHERE inventory_id ` + db.AmongIDs + `) AND inventory_id`,
 			`inventory_component WHERE inventory_id`, `inventory WHERE id`,
 		})
 }
-
-// these are the ids of a parameter.
-const these = ` IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j)`
 
 // sweepBatches removes from tables what a query finds after an id, and asks again in
 // the transaction that does it: it may be needed by then.
 func (s *Service) sweepBatches(ctx context.Context, query string, tables []string, args ...any) (removed int64, err error) {
 	find := func(q db.Querier, after int64) ([]int64, error) {
 		rows, err := q.QueryContext(ctx, query, append([]any{after, sweepBatch}, args...)...)
-		return db.All(rows, err, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+		return db.All(rows, err, db.Value[int64])
 	}
 	for after := int64(0); ; {
 		found, err := find(s.db.Read(), after)
@@ -66,7 +63,7 @@ func (s *Service) sweepBatches(ctx context.Context, query string, tables []strin
 				return err
 			}
 			for _, table := range tables {
-				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+these, list); err != nil {
+				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+" "+db.AmongIDs, list); err != nil {
 					return err
 				}
 			}

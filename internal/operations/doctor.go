@@ -124,7 +124,7 @@ func (s *Service) examineDatabase(ctx context.Context) Symptom {
 // integrity returns the first problems that SQLite finds; "" if there is none.
 func (s *Service) integrity(ctx context.Context) (string, error) {
 	rows, err := s.db.Read().QueryContext(ctx, `PRAGMA quick_check(5)`)
-	lines, err := db.All(rows, err, func(scan db.Scan) (line string, err error) { return line, scan(&line) })
+	lines, err := db.All(rows, err, db.Value[string])
 	if err != nil || len(lines) == 1 && lines[0] == "ok" {
 		return "", err
 	}

@@ -15,7 +15,7 @@ func (s *Service) Retire(ctx context.Context, tx *db.Tx, node string) error {
 // one.
 func (s *Service) cancelUnfinished(ctx context.Context, tx *db.Tx, node, reason string) error {
 	rows, err := tx.QueryContext(ctx, `SELECT id FROM scan WHERE node_id = $1 AND state IN ('queued', 'collecting', 'matching')`, node)
-	unfinished, err := db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	unfinished, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		return err
 	}

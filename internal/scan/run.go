@@ -14,7 +14,7 @@ const Ended = "scan/ended"
 // and returns how many.
 func (s *Service) EndRun(ctx context.Context, tx *db.Tx, run, state, reason string, limit int) (int, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT id FROM scan WHERE run_id = $1 AND state IN ('queued', 'collecting', 'matching') ORDER BY id LIMIT $2`, run, limit)
-	ids, err := db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	ids, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		return 0, fmt.Errorf("find the scans of run %s: %w", run, err)
 	}

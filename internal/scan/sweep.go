@@ -24,7 +24,7 @@ func (s *Service) Sweep(ctx context.Context, moment time.Time) (removed int64, e
 		var n int64
 		err := s.db.Write(ctx, func(tx *db.Tx) error {
 			rows, err := tx.QueryContext(ctx, `SELECT s.id FROM scan AS s WHERE `+old+` ORDER BY s.finished_at, s.id LIMIT $2`, moment.UnixMicro(), sweepBatch)
-			scans, err := db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+			scans, err := db.All(rows, err, db.Value[string])
 			if err != nil {
 				return err
 			}

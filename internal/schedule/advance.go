@@ -68,7 +68,7 @@ func (s *Service) ready(ctx context.Context) ([]string, error) {
 			OR NOT EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting')
 				AND NOT EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`))
 		ORDER BY r.id LIMIT $2`, s.now().UnixMicro(), runs)
-	ids, err := db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	ids, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		return nil, fmt.Errorf("find the runs to go on with: %w", err)
 	}

@@ -68,7 +68,7 @@ func BenchmarkFire(b *testing.B) {
 				b.StopTimer()
 				late := []float64{}
 				rows, err := d.Read().QueryContext(b.Context(), `SELECT fired_at - scheduled_for FROM run`)
-				micros, err := db.All(rows, err, func(scan db.Scan) (n int64, err error) { return n, scan(&n) })
+				micros, err := db.All(rows, err, db.Value[int64])
 				if err != nil {
 					b.Fatal(err)
 				}

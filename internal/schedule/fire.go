@@ -23,7 +23,7 @@ func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
 	// A fire time that was decided in the future was so by a clock that was set back.
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT id FROM schedule WHERE next_fire_at <= $1 OR held_until <= $1 OR decided_at > $2
 		ORDER BY COALESCE(held_until, next_fire_at), id`, now.UnixMicro(), now.Add(punctual).UnixMicro())
-	due, err := db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	due, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		return 0, fmt.Errorf("find the schedules that are due: %w", err)
 	}
@@ -120,7 +120,7 @@ func runBefore(ctx context.Context, tx *db.Tx, id string) (string, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT r.id FROM run AS r WHERE r.schedule_id = $1 AND r.finished_at IS NULL AND (r.chosen = 0
 		OR EXISTS (SELECT 1 FROM run_node WHERE run_id = r.id AND state = 'waiting') OR EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`))
 		ORDER BY r.id DESC LIMIT 1`, id)
-	going, err := db.All(rows, err, func(scan db.Scan) (run string, err error) { return run, scan(&run) })
+	going, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		return "", fmt.Errorf("find the run before: %w", err)
 	}

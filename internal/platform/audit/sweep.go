@@ -41,7 +41,7 @@ func (l *Log) Sweep(ctx context.Context, moment time.Time) (removed int64, err e
 // at all that are younger, so that no writer is held up by it.
 func (l *Log) firstBefore(ctx context.Context, after int64, moment time.Time) (int64, error) {
 	row := l.db.Read().QueryRowContext(ctx, `SELECT id FROM audit WHERE id > $1 AND time < $2 ORDER BY id LIMIT 1`, after, moment.UnixMicro())
-	return db.One(row, func(scan db.Scan) (id int64, err error) { return id, scan(&id) })
+	return db.One(row, db.Value[int64])
 }
 
 // sweep removes what is old of the batch that begins with an entry, and returns the

@@ -69,7 +69,7 @@ func (s *Service) placeNew(ctx context.Context, tx *db.Tx, user string) error {
 		return nil
 	}
 	row := tx.QueryRowContext(ctx, `SELECT id FROM team WHERE name = $1`, s.provider.Team)
-	team, err := db.One(row, func(scan db.Scan) (id string, err error) { return id, scan(&id) })
+	team, err := db.One(row, db.Value[string])
 	if err == db.ErrNotFound {
 		return problem.Forbidden("new users are put into the team %q, which there is not: ask an administrator to create it", s.provider.Team)
 	}

@@ -118,7 +118,7 @@ func (h house) signIn(username string) auth.Issued {
 func (h house) actions() []string {
 	h.t.Helper()
 	rows, err := h.db.Read().QueryContext(h.t.Context(), `SELECT action || ' ' || subject FROM audit ORDER BY id`)
-	actions, err := db.All(rows, err, func(scan db.Scan) (action string, err error) { return action, scan(&action) })
+	actions, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func joinTeams(ctx context.Context, tx *db.Tx, token string, n NewToken) error {
 	teams := n.Teams
 	if maker := access.From(ctx); len(teams) == 0 && maker.Kind == "user" && n.Kind != Enrolment && n.Role != access.Admin {
 		rows, err := tx.QueryContext(ctx, `SELECT team_id FROM account WHERE id = $1 AND team_id IS NOT NULL`, maker.ID)
-		if teams, err = db.All(rows, err, func(scan db.Scan) (id string, err error) { return id, scan(&id) }); err != nil {
+		if teams, err = db.All(rows, err, db.Value[string]); err != nil {
 			return fmt.Errorf("find the team of user %s: %w", maker.ID, err)
 		}
 	}

@@ -37,7 +37,7 @@ func insert(ctx context.Context, tx *db.Tx, text string) error {
 func texts(t *testing.T, d *db.DB) []string {
 	t.Helper()
 	rows, err := d.Read().QueryContext(t.Context(), `SELECT text FROM note ORDER BY id`)
-	all, err := db.All(rows, err, func(scan db.Scan) (text string, err error) { return text, scan(&text) })
+	all, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestTimeColumn(t *testing.T) {
 func TestOneOfNone(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		row := d.Read().QueryRowContext(t.Context(), `SELECT text FROM note WHERE id = 7`)
-		_, err := db.One(row, func(scan db.Scan) (text string, err error) { return text, scan(&text) })
+		_, err := db.One(row, db.Value[string])
 		if !errors.Is(err, db.ErrNotFound) {
 			t.Errorf("One = %v; want ErrNotFound", err)
 		}

@@ -66,7 +66,7 @@ func TestOneQuestionManyReaders(t *testing.T) {
 			for round := range 20 {
 				from := (reader*31 + round) % all
 				rows, err := d.Read().QueryContext(t.Context(), `SELECT text FROM note WHERE id > $1 ORDER BY id`, from)
-				texts, err := db.All(rows, err, func(scan db.Scan) (text string, err error) { return text, scan(&text) })
+				texts, err := db.All(rows, err, db.Value[string])
 				if err != nil || len(texts) != all-from || texts[0] != fmt.Sprint(from) {
 					t.Errorf("after %d: %d notes, %v", from, len(texts), err)
 				}
@@ -86,7 +86,7 @@ func TestWrongQuestions(t *testing.T) {
 		} {
 			for range 3 {
 				rows, err := d.Read().QueryContext(t.Context(), question)
-				if _, err = db.All(rows, err, func(scan db.Scan) (n int, err error) { return n, scan(&n) }); err == nil || !strings.Contains(err.Error(), names) {
+				if _, err = db.All(rows, err, db.Value[int]); err == nil || !strings.Contains(err.Error(), names) {
 					t.Errorf("%s: %v", question, err)
 				}
 				var n int
@@ -98,7 +98,7 @@ func TestWrongQuestions(t *testing.T) {
 		// To write is refused as ever.
 		for range 2 {
 			rows, err := d.Read().QueryContext(t.Context(), `INSERT INTO note (text) VALUES ($1) RETURNING text`, "smuggled")
-			if all, err := db.All(rows, err, func(scan db.Scan) (text string, err error) { return text, scan(&text) }); err == nil {
+			if all, err := db.All(rows, err, db.Value[string]); err == nil {
 				t.Errorf("a reader wrote %q", all)
 			}
 		}
@@ -185,7 +185,7 @@ func TestTableChangesAfterAQuestion(t *testing.T) {
 	want(one, []string{"text"}, []string{"kept"})
 	change(`DROP TABLE note`)
 	if rows, err := d.Read().QueryContext(t.Context(), one); err == nil {
-		_, err = db.All(rows, err, func(scan db.Scan) (text string, err error) { return text, scan(&text) })
+		_, err = db.All(rows, err, db.Value[string])
 		if err == nil || !strings.Contains(err.Error(), "note") {
 			t.Errorf("a table that is gone is asked: %v", err)
 		}

@@ -47,6 +47,9 @@ func One[T any](row *sql.Row, read func(Scan) (T, error)) (T, error) {
 	return item, err
 }
 
+// Value reads a row of a single column.
+func Value[T any](scan Scan) (value T, err error) { return value, scan(&value) }
+
 // Time is a moment as the database has it: microseconds since 1970, or NULL for
 // the zero time.
 type Time struct{ *time.Time }
@@ -99,6 +102,9 @@ func Column[T any](items []T) (string, error) {
 	}
 	return ToJSON(column)
 }
+
+// AmongIDs holds for a BIGINT that is one of the ids in the column of parameter $1.
+const AmongIDs = `IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j)`
 
 // ToJSON returns the column value of v; also the parameter through which a list of
 // objects or lists travels to json_each.

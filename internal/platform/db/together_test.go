@@ -74,7 +74,7 @@ func TestTogether(t *testing.T) {
 	}
 	writers.Wait()
 	rows, err := d.Read().QueryContext(t.Context(), `SELECT name FROM item`)
-	names, err := db.All(rows, err, func(scan db.Scan) (name string, err error) { return name, scan(&name) })
+	names, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		t.Fatal(err)
 	}
