@@ -68,7 +68,7 @@ func (m *mapping) get(bucket, key string, f func(value []byte) error) (found boo
 // mapping, which must not be closed meanwhile.
 func (m *mapping) pairs(bucket string) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
-		cursor := m.buckets[bucket].Cursor()
+		cursor := m.cursor(bucket)
 		for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
 			if !yield(key, value) {
 				return
@@ -76,3 +76,6 @@ func (m *mapping) pairs(bucket string) iter.Seq2[[]byte, []byte] {
 		}
 	}
 }
+
+// cursor walks a bucket in order, under the same condition.
+func (m *mapping) cursor(bucket string) *bolt.Cursor { return m.buckets[bucket].Cursor() }
