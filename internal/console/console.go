@@ -217,7 +217,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.decisions, c.selectors, c.relay.run, c.db.Keep, c.sweep, c.retain} {
+	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.decisions, c.selectors, c.rematch, c.relay.run, c.db.Keep, c.sweep, c.retain} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)
@@ -239,6 +239,9 @@ func (c *Console) decisions(ctx context.Context) {
 
 // selectors has decisions follow what becomes of nodes.
 func (c *Console) selectors(ctx context.Context) { c.findings.Follow(ctx, c.signals) }
+
+// rematch has the whole fleet be matched against what the feed has.
+func (c *Console) rematch(ctx context.Context) { c.findings.KeepMatched(ctx, c.feed) }
 
 // sweep removes old events, but for what other rooms remember something by.
 func (c *Console) sweep(ctx context.Context) {

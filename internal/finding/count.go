@@ -89,12 +89,9 @@ type nodes struct {
 	Decided       int   `json:"decided"`
 }
 
+// addToPackages adds what one node adds now in place of what it did before.
 func addToPackages(ctx context.Context, tx *db.Tx, before, after map[place]tally) error {
-	type row struct {
-		place
-		tally
-	}
-	rows := []row{}
+	rows := []counted{}
 	touched := map[int64]bool{}
 	differ := func(p place) {
 		b, a := before[p], after[p]
@@ -105,7 +102,7 @@ func addToPackages(ctx context.Context, tx *db.Tx, before, after map[place]tally
 		if _, still := after[p]; !still {
 			difference.Rank = b.Rank
 		}
-		rows = append(rows, row{p, difference})
+		rows = append(rows, counted{p, difference})
 		touched[p.Vulnerability] = true
 	}
 	for p := range before {
@@ -116,6 +113,22 @@ func addToPackages(ctx context.Context, tx *db.Tx, before, after map[place]tally
 			differ(p)
 		}
 	}
+	was, is := nodesOf(before), nodesOf(after)
+	differences := []nodes{}
+	for id := range touched {
+		differences = append(differences, nodes{id, is[id].Nodes - was[id].Nodes, is[id].Decided - was[id].Decided})
+	}
+	return addToAll(ctx, tx, rows, differences)
+}
+
+// counted is what is added to the numbers of a place.
+type counted struct {
+	place
+	tally
+}
+
+// addToAll adds to the numbers of places and of their vulnerabilities.
+func addToAll(ctx context.Context, tx *db.Tx, rows []counted, differences []nodes) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -130,11 +143,6 @@ func addToPackages(ctx context.Context, tx *db.Tx, before, after map[place]tally
 			decided = affected_package.decided + excluded.decided, fixable = affected_package.fixable + excluded.fixable`, text)
 	if err != nil {
 		return err
-	}
-	was, is := nodesOf(before), nodesOf(after)
-	differences := []nodes{}
-	for id := range touched {
-		differences = append(differences, nodes{id, is[id].Nodes - was[id].Nodes, is[id].Decided - was[id].Decided})
 	}
 	return addToAffected(ctx, tx, differences)
 }

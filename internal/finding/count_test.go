@@ -46,11 +46,11 @@ var recounts = map[string][2]string{
 			JOIN finding AS f ON f.vulnerability_id = o.vulnerability_id AND f.ecosystem = o.ecosystem`,
 	},
 	"fixable": {
-		`SELECT id, fixable FROM occurrence WHERE resolved_at IS NULL`,
+		`SELECT id, fixable FROM occurrence WHERE resolved_at IS NULL AND node_id NOT IN (SELECT node_id FROM unseen_component)`,
 		`SELECT o.id, CASE WHEN count(*) FILTER (WHERE f.fixed <> '[]') > 0 THEN 1 ELSE 0 END FROM occurrence AS o
 			JOIN node_result AS n ON n.node_id = o.node_id JOIN result_finding AS r ON r.result_id = n.result_id
 			JOIN finding AS f ON f.id = r.finding_id AND f.vulnerability_id = o.vulnerability_id AND f.ecosystem = o.ecosystem AND f.package = o.package
-			WHERE o.resolved_at IS NULL GROUP BY o.id`,
+			WHERE o.resolved_at IS NULL AND o.node_id NOT IN (SELECT node_id FROM unseen_component) GROUP BY o.id`,
 	},
 	"decisions": {
 		`SELECT id, state, decision_id FROM occurrence WHERE resolved_at IS NULL`,

@@ -119,11 +119,13 @@ type Service struct {
 	nodes Fleet
 	now   func() time.Time
 	known atomic.Pointer[Intelligence]
+	// moveRows is how many occurrences one transaction of a re-match changes.
+	moveRows int
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, nodes Fleet, now func() time.Time) *Service {
-	s := &Service{db: d, nodes: nodes, now: now}
+	s := &Service{db: d, nodes: nodes, now: now, moveRows: moveRows}
 	var known Intelligence = nothing{}
 	s.known.Store(&known)
 	return s

@@ -23,6 +23,7 @@ const (
 	Upgraded  = "upgraded"  // the package is there in a version that is not affected
 	Removed   = "removed"   // the package is gone
 	Corrected = "corrected" // the version is still there; the advisories changed
+	Withdrawn = "withdrawn" // the version is still there; the advisories were withdrawn
 	Retired   = "retired"   // the node is
 )
 
@@ -41,7 +42,7 @@ type Occurrence struct {
 	OpenedAt        time.Time      `json:"opened_at"`
 	OpenedBecause   string         `json:"opened_because" enum:"first_scan,installed,disclosed"`
 	ResolvedAt      time.Time      `json:"resolved_at,omitzero"`
-	ResolvedBecause string         `json:"resolved_because,omitempty" enum:"upgraded,removed,corrected,retired"`
+	ResolvedBecause string         `json:"resolved_because,omitempty" enum:"upgraded,removed,corrected,withdrawn,retired"`
 }
 
 // State is an inventory with its result; zero before a node's first scan.

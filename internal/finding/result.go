@@ -57,17 +57,22 @@ func (s *Service) Match(ctx context.Context, inventory int64, ecosystems []strin
 		if err != nil {
 			return fmt.Errorf("keep vulnerabilities: %w", err)
 		}
-		ids, err := keepFindings(ctx, tx, rows)
+		found, err := keepFindings(ctx, tx, rows)
 		if err != nil {
 			return fmt.Errorf("keep findings: %w", err)
 		}
 		if err := rate(ctx, tx, assessed); err != nil {
 			return fmt.Errorf("rate findings: %w", err)
 		}
-		result, err = keepResult(ctx, tx, ids, match.Uncovered(rev, ecosystems), unread(matched))
+		ids := make([]int64, len(found))
+		for i, f := range found {
+			ids[i] = f.id
+		}
+		results, err := keepResults(ctx, tx, []content{{ids, match.Uncovered(rev, ecosystems), unread(matched)}})
 		if err != nil {
 			return fmt.Errorf("keep result: %w", err)
 		}
+		result = results[0]
 		_, err = tx.ExecContext(ctx, `INSERT INTO result_of (inventory_id, revision, engine, result_id) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (inventory_id, revision, engine) DO NOTHING`, inventory, rev.ID(), match.EngineVersion, result)
 		return err
@@ -155,8 +160,11 @@ func keepVulnerabilities(ctx context.Context, tx *db.Tx, vulnerabilities []match
 	return assessed, err
 }
 
-// keepFindings returns the ids of the findings, new and known, sorted.
-func keepFindings(ctx context.Context, tx *db.Tx, findings []row) ([]int64, error) {
+// kept is a finding that has a row, and the component that it is about.
+type kept struct{ id, component int64 }
+
+// keepFindings returns the findings, new and known, sorted by id.
+func keepFindings(ctx context.Context, tx *db.Tx, findings []row) ([]kept, error) {
 	text, err := db.ToJSON(findings)
 	if err != nil {
 		return nil, err
@@ -169,40 +177,100 @@ func keepFindings(ctx context.Context, tx *db.Tx, findings []row) ([]int64, erro
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT f.id FROM (`+source+`) AS s JOIN finding AS f
+	rows, err := tx.QueryContext(ctx, `SELECT f.id, f.component_id FROM (`+source+`) AS s JOIN finding AS f
 		ON f.component_id = s.component_id AND f.vulnerability_id = s.vulnerability_id AND f.package = s.package
 		AND f.fixed = s.fixed AND f.advisories = s.advisories ORDER BY f.id`, text)
+	return db.All(rows, err, func(scan db.Scan) (k kept, err error) { return k, scan(&k.id, &k.component) })
+}
+
+// content is what makes a result: equal contents are one.
+type content struct {
+	findings  []int64 // ids, sorted
+	uncovered []match.NotAssessed
+	unread    []Unread // sorted
+}
+
+// keepResults returns the ids of the results of these contents.
+func keepResults(ctx context.Context, tx *db.Tx, contents []content) ([]int64, error) {
+	results, pairs := make([][3]string, len(contents)), make(map[string][]int64, len(contents))
+	for i, c := range contents {
+		parts := [3]string{}
+		for k, part := range []any{c.findings, c.uncovered, c.unread} {
+			text, err := db.ToJSON(part)
+			if err != nil {
+				return nil, err
+			}
+			parts[k] = text
+		}
+		sum := sha256.Sum256([]byte(parts[0] + parts[1] + parts[2]))
+		digest := "sha256:" + hex.EncodeToString(sum[:])
+		results[i], pairs[digest] = [3]string{digest, parts[1], parts[2]}, c.findings
+	}
+	fresh, err := insertResults(ctx, tx, results)
+	if err != nil {
+		return nil, err
+	}
+	holds := [][2]int64{}
+	for digest, id := range fresh {
+		for _, f := range pairs[digest] {
+			holds = append(holds, [2]int64{id, f})
+		}
+	}
+	slices.SortFunc(holds, func(a, b [2]int64) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+	text, err := db.ToJSON(holds)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO result_finding (result_id, finding_id)
+		SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT) FROM json_each($1) AS j`, text)
+	if err != nil {
+		return nil, err
+	}
+	list, err := db.ToJSON(results)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT r.id FROM json_each($1) AS j JOIN result AS r ON r.digest = value->>0 ORDER BY j.key`, list)
 	return db.All(rows, err, db.Value[int64])
 }
 
-func keepResult(ctx context.Context, tx *db.Tx, findings []int64, uncovered []match.NotAssessed, unread []Unread) (id int64, err error) {
-	content := make([]string, 3)
-	for i, part := range []any{findings, uncovered, unread} {
-		if content[i], err = db.ToJSON(part); err != nil {
-			return 0, err
-		}
-	}
-	sum := sha256.Sum256([]byte(content[0] + content[1] + content[2]))
-	digest := "sha256:" + hex.EncodeToString(sum[:])
-	err = tx.QueryRowContext(ctx, `INSERT INTO result (digest, uncovered, unread) VALUES ($1, $2, $3)
-		ON CONFLICT (digest) DO UPDATE SET digest = excluded.digest RETURNING id`, digest, content[1], content[2]).Scan(&id)
+// insertResults writes the results that are not there, and returns their ids by
+// digest.
+func insertResults(ctx context.Context, tx *db.Tx, results [][3]string) (map[string]int64, error) {
+	text, err := db.ToJSON(results)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	column, err := db.Column(findings)
+	rows, err := tx.QueryContext(ctx, `INSERT INTO result (digest, uncovered, unread) SELECT value->>0, value->>1, value->>2 FROM json_each($1) AS j WHERE TRUE
+		ON CONFLICT (digest) DO NOTHING RETURNING digest, id`, text)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO result_finding (result_id, finding_id)
-		SELECT CAST($2 AS BIGINT), CAST(value->>0 AS BIGINT) FROM json_each($1) AS j WHERE TRUE
-		ON CONFLICT (result_id, finding_id) DO NOTHING`, column, id)
-	return id, err
+	fresh := make(map[string]int64)
+	return fresh, db.Each(rows, func(scan db.Scan) error {
+		var digest string
+		var id int64
+		err := scan(&digest, &id)
+		fresh[digest] = id
+		return err
+	})
 }
 
+// unread returns what could not be compared, in an order that does not depend on
+// what else was asked about.
 func unread(matched *match.Result) []Unread {
 	found := []Unread{}
 	for _, u := range matched.Unread {
-		found = append(found, Unread{u.Component.Ecosystem, u.Component.Name, u.Component.Version, u.Err.Error()})
+		found = append(found, newUnread(u))
 	}
+	slices.SortFunc(found, Unread.compare)
 	return found
+}
+
+func newUnread(u match.Unread) Unread {
+	return Unread{u.Component.Ecosystem, u.Component.Name, u.Component.Version, u.Err.Error()}
+}
+
+func (u Unread) compare(o Unread) int {
+	return cmp.Or(cmp.Compare(u.Ecosystem, o.Ecosystem), cmp.Compare(u.Name, o.Name), cmp.Compare(u.Version, o.Version), cmp.Compare(u.Reason, o.Reason))
 }

@@ -146,7 +146,7 @@ func (h house) put(components ...sbom.Component) fleet.SBOM {
 	return found
 }
 
-func (h house) match(document fleet.SBOM, rev revision) int64 {
+func (h house) match(document fleet.SBOM, rev finding.Revision) int64 {
 	h.t.Helper()
 	result, err := h.Match(h.t.Context(), document.Inventory.ID, document.Inventory.Ecosystems, rev)
 	if err != nil {
@@ -157,7 +157,7 @@ func (h house) match(document fleet.SBOM, rev revision) int64 {
 
 // scan is a complete scan of a node an hour after the last: what the scan room
 // does once a document has come.
-func (h house) scan(node string, rev revision, components ...sbom.Component) (id string, opened, resolved int64) {
+func (h house) scan(node string, rev finding.Revision, components ...sbom.Component) (id string, opened, resolved int64) {
 	h.t.Helper()
 	h.clock.Advance(time.Hour)
 	*h.scans++

@@ -13,7 +13,7 @@ const (
 	sweepOccurrences = 500
 	sweepResults     = 20 // with some thousand findings in each
 	sweepFindings    = 2000
-	sweepInventories = 100 // with a row for each revision and engine
+	sweepMatches     = 5000
 )
 
 // SweepOccurrences removes occurrences that were resolved before a moment, and
@@ -69,41 +69,7 @@ func (s *Service) SweepResults(ctx context.Context, _ time.Time) (removed int64,
 			return removed, err
 		}
 	}
-	if err := s.sweepMatches(ctx); err != nil {
-		return removed, err
-	}
 	return removed, s.sweepFindings(ctx)
-}
-
-// unasked holds for a row m of result_of that no scan which is kept came to, and none
-// that is being matched may come to. The last complete scan of each node is kept: so
-// is what the revision that is installed gave for what a node has.
-const unasked = `NOT EXISTS (SELECT 1 FROM sbom AS b JOIN scan AS s ON s.sbom_id = b.id WHERE b.inventory_id = m.inventory_id
-	AND (s.revision = m.revision AND s.engine = m.engine OR s.state = 'matching'))`
-
-// sweepMatches forgets what inventories gave under revisions and engines that are not
-// asked about again. If one is all the same, it is matched anew.
-func (s *Service) sweepMatches(ctx context.Context) error {
-	for after := int64(0); ; {
-		rows, err := s.db.Read().QueryContext(ctx, `SELECT DISTINCT m.inventory_id FROM result_of AS m WHERE m.inventory_id > $1 AND `+unasked+`
-			ORDER BY m.inventory_id LIMIT $2`, after, sweepInventories)
-		inventories, err := db.All(rows, err, db.Value[int64])
-		if err != nil {
-			return fmt.Errorf("find what inventories gave that is not asked again: %w", err)
-		}
-		if len(inventories) == 0 {
-			return nil
-		}
-		after = inventories[len(inventories)-1]
-		list, err := db.Column(inventories)
-		if err != nil {
-			return err
-		}
-		_, err = s.sweep(ctx, `DELETE FROM result_of AS m WHERE m.inventory_id `+db.AmongIDs+` AND `+unasked, list)
-		if err != nil {
-			return err
-		}
-	}
 }
 
 // dropResults removes those of the results that are needless still.

@@ -20,3 +20,14 @@ func PackageKey(ecosystem, name string) string {
 		return name
 	}
 }
+
+// NamedExactly tells whether advisories of an ecosystem name its packages just as
+// components are named: neither by their source nor in another form.
+func NamedExactly(ecosystem string) bool {
+	switch base := Base(ecosystem); base {
+	case "PyPI", "NuGet", "Packagist":
+		return false
+	default:
+		return !bySource[base]
+	}
+}

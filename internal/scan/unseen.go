@@ -18,8 +18,8 @@ import (
 // must not close what was found in it yesterday: its components are unseen, what
 // was found in them stays open, and the scan says that it did not assess them.
 
-// before is what a node's last complete scan left. To a node that was revived,
-// nothing of before it was retired counts.
+// before is what a node's last complete scan left, and what is known to be wrong with
+// that by now. To a node that was revived, nothing of before it was retired counts.
 type before struct {
 	node     string
 	state    finding.State
@@ -29,12 +29,13 @@ type before struct {
 }
 
 func (s *Service) before(ctx context.Context, scan string) (b before, err error) {
-	err = s.db.Read().QueryRowContext(ctx, `SELECT s.node_id, COALESCE(d.inventory_id, 0), COALESCE(p.result_id, 0), COALESCE(d.digest, ''), COALESCE(p.unseen, '[]')
+	err = s.db.Read().QueryRowContext(ctx, `SELECT s.node_id, COALESCE(d.inventory_id, 0), COALESCE(h.result_id, 0), COALESCE(d.digest, ''), COALESCE(p.unseen, '[]')
 		FROM scan AS s
 		JOIN node AS n ON n.id = s.node_id
 		LEFT JOIN scan AS p ON p.id = (SELECT id FROM scan WHERE node_id = s.node_id AND state = 'complete' AND id <> s.id
 			AND finished_at >= COALESCE(n.revived_at, 0) ORDER BY finished_at DESC, id DESC LIMIT 1)
 		LEFT JOIN sbom AS d ON d.id = p.sbom_id
+		LEFT JOIN node_result AS h ON h.node_id = p.node_id
 		WHERE s.id = $1`, scan).Scan(&b.node, &b.state.Inventory, &b.state.Result, &b.document, db.JSON{Into: &b.unseen})
 	if err != nil {
 		return b, fmt.Errorf("read what the node had before scan %s: %w", scan, err)

@@ -61,6 +61,8 @@ const (
 	Events
 	// Feed is compiling a feed, which one console does for all.
 	Feed
+	// Rematching is matching the fleet against a feed, which one console does for all.
+	Rematching
 )
 
 // Take waits for its turn, which lasts until the transaction ends. On SQLite

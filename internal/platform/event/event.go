@@ -62,19 +62,53 @@ func AppendTo(ctx context.Context, tx *db.Tx, now time.Time, to Audience, kind, 
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", kind, err)
 	}
-	tx.BeforeCommit(func() error {
-		if err := tx.Take(ctx, db.Events); err != nil {
-			return fmt.Errorf("append event %s: %w", kind, err)
+	last(ctx, tx, kind, `INSERT INTO event (type, subject, time, data, audience) VALUES ($1, $2, $3, $4, $5)`,
+		kind, subject, now.UnixMicro(), text, string(to))
+	return nil
+}
+
+// News is one of many events of a type that are appended together.
+type News struct {
+	To      Audience
+	Subject string
+	Data    any
+}
+
+// AppendAll writes events of one type in their order, as [Append] does.
+func AppendAll(ctx context.Context, tx *db.Tx, now time.Time, kind string, news []News) error {
+	if len(news) == 0 {
+		return nil
+	}
+	rows := make([][3]string, len(news))
+	for i, n := range news {
+		text, err := db.ToJSON(n.Data)
+		if err != nil {
+			return fmt.Errorf("encode event %s: %w", kind, err)
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO event (type, subject, time, data, audience) VALUES ($1, $2, $3, $4, $5)`,
-			kind, subject, now.UnixMicro(), text, string(to))
+		rows[i] = [3]string{n.Subject, text, string(n.To)}
+	}
+	list, err := db.ToJSON(rows)
+	if err != nil {
+		return err
+	}
+	last(ctx, tx, kind, `INSERT INTO event (type, subject, time, data, audience)
+		SELECT CAST($1 AS TEXT), value->>0, CAST($2 AS BIGINT), value->>1, value->>2 FROM json_each($3) AS j ORDER BY j.key`, kind, now.UnixMicro(), list)
+	return nil
+}
+
+// last has a statement that appends events run at the end of the transaction.
+func last(ctx context.Context, tx *db.Tx, kind, statement string, args ...any) {
+	tx.BeforeCommit(func() error {
+		err := tx.Take(ctx, db.Events)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, statement, args...)
+		}
 		if err != nil {
 			return fmt.Errorf("append event %s: %w", kind, err)
 		}
 		return nil
 	})
 	tx.Wake(Topic)
-	return nil
 }
 
 // After returns up to limit events that follow a sequence number, in order.

@@ -1,0 +1,226 @@
+package finding
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"patrol/internal/feed"
+	"patrol/internal/platform/db"
+)
+
+// difference is what a step from one result to another means for every node that
+// takes it: as the inventory is the same, so is all of this.
+type difference struct {
+	step
+	opened   []placed
+	resolved []gone
+	refixed  []placed // a fix has become known, or none is known any more
+	came     []int64  // vulnerabilities that no place had before
+	left     []int64  // and that none has now
+	// decided: somebody decided about one of the vulnerabilities, so that what it means
+	// depends on the node.
+	decided bool
+}
+
+// placed is a place with what its occurrences are to say.
+type placed struct {
+	place
+	severity string
+	rank     int
+	kev      int
+	fixable  bool
+}
+
+// gone is a place where a vulnerability is no longer, and why.
+type gone struct {
+	placed
+	because string
+}
+
+// rows is how many occurrences the step changes on each node.
+func (d *difference) rows() int { return len(d.opened) + len(d.resolved) + len(d.refixed) }
+
+// judged is a finding as an occurrence tells of it.
+type judged struct {
+	placed
+	advisories []string
+}
+
+// comparison holds what results hold, to compare them.
+type comparison struct {
+	rev      *feed.Revision
+	results  map[int64][]int64 // findings by result, sorted
+	findings map[int64]judged  // of vulnerabilities of which something differs
+	decided  map[int64]bool    // vulnerabilities
+}
+
+// compare reads what is needed to tell what steps mean.
+func (s *Service) compare(ctx context.Context, rev *feed.Revision, steps []step) (*comparison, error) {
+	c := &comparison{rev, make(map[int64][]int64), make(map[int64]judged), make(map[int64]bool)}
+	err := c.read(ctx, s.db.Read(), steps)
+	if err != nil {
+		return nil, fmt.Errorf("compare results: %w", err)
+	}
+	return c, nil
+}
+
+func (c *comparison) read(ctx context.Context, q db.Querier, steps []step) error {
+	results := []int64{}
+	for _, s := range steps {
+		results = append(results, s.before, s.after)
+	}
+	slices.Sort(results)
+	list, err := db.Column(slices.Compact(results))
+	if err != nil {
+		return err
+	}
+	rows, err := q.QueryContext(ctx, `SELECT result_id, finding_id FROM result_finding WHERE result_id `+db.AmongIDs+` ORDER BY result_id, finding_id`, list)
+	if err != nil {
+		return err
+	}
+	err = db.Each(rows, func(scan db.Scan) error {
+		var result, finding int64
+		err := scan(&result, &finding)
+		c.results[result] = append(c.results[result], finding)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	differ := make(map[int64]bool)
+	for _, s := range steps {
+		for _, f := range missing(c.results[s.before], c.results[s.after]) {
+			differ[f] = true
+		}
+		for _, f := range missing(c.results[s.after], c.results[s.before]) {
+			differ[f] = true
+		}
+	}
+	return c.readFindings(ctx, q, slices.Sorted(maps.Keys(differ)))
+}
+
+// readFindings reads all findings of the vulnerabilities of some, and which of these
+// somebody has decided about.
+func (c *comparison) readFindings(ctx context.Context, q db.Querier, some []int64) error {
+	list, err := db.Column(some)
+	if err != nil {
+		return err
+	}
+	rows, err := q.QueryContext(ctx, `SELECT f.id, f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank, COALESCE(v.kev, 0),
+			CASE WHEN f.fixed <> '[]' THEN 1 ELSE 0 END, f.advisories
+		FROM vulnerability AS v JOIN finding AS f ON f.vulnerability_id = v.id
+		WHERE v.id IN (SELECT DISTINCT vulnerability_id FROM finding WHERE id `+db.AmongIDs+`)`, list)
+	if err != nil {
+		return err
+	}
+	err = db.Each(rows, func(scan db.Scan) error {
+		var id int64
+		var j judged
+		err := scan(&id, &j.Vulnerability, &j.Ecosystem, &j.Package, &j.severity, &j.rank, &j.kev, &j.fixable, db.JSON{Into: &j.advisories})
+		c.findings[id] = j
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	rows, err = q.QueryContext(ctx, `SELECT DISTINCT v.id FROM decision AS d JOIN vulnerability AS v ON v.name = d.vulnerability
+		WHERE d.expired_at IS NULL AND v.id IN (SELECT vulnerability_id FROM finding WHERE id `+db.AmongIDs+`)`, list)
+	if err != nil {
+		return err
+	}
+	return db.Each(rows, func(scan db.Scan) error {
+		var id int64
+		err := scan(&id)
+		c.decided[id] = true
+		return err
+	})
+}
+
+// difference returns what a step means.
+func (c *comparison) difference(s step) (*difference, error) {
+	before, after := c.places(s.before), c.places(s.after)
+	d := &difference{step: s}
+	had, has := make(map[int64]bool), make(map[int64]bool)
+	for p, now := range after {
+		has[p.Vulnerability] = true
+		was, there := before[p]
+		switch {
+		case !there:
+			d.opened = append(d.opened, now.placed)
+		case was.fixable != now.fixable:
+			d.refixed = append(d.refixed, now.placed)
+		}
+	}
+	for p, was := range before {
+		had[p.Vulnerability] = true
+		if _, still := after[p]; still {
+			continue
+		}
+		because, err := c.because(was.advisories)
+		if err != nil {
+			return nil, err
+		}
+		d.resolved = append(d.resolved, gone{was.placed, because})
+	}
+	for v := range has {
+		if !had[v] {
+			d.came = append(d.came, v)
+		}
+	}
+	for v := range had {
+		if !has[v] {
+			d.left = append(d.left, v)
+		}
+	}
+	differ := append(missing(c.results[s.before], c.results[s.after]), missing(c.results[s.after], c.results[s.before])...)
+	d.decided = slices.ContainsFunc(differ, func(f int64) bool { return c.decided[c.findings[f].Vulnerability] })
+	return d, nil
+}
+
+// places are where a result finds the vulnerabilities of which something differs.
+// Several components may be in one.
+func (c *comparison) places(result int64) map[place]judged {
+	found := make(map[place]judged)
+	for _, id := range c.results[result] {
+		f, differs := c.findings[id]
+		if !differs {
+			continue
+		}
+		p := found[f.place]
+		f.fixable = f.fixable || p.fixable
+		f.advisories = append(slices.Clone(p.advisories), f.advisories...)
+		found[f.place] = f
+	}
+	return found
+}
+
+// because says why what advisories said is no longer said: they were withdrawn, or
+// say something else.
+func (c *comparison) because(advisories []string) (string, error) {
+	for _, id := range advisories {
+		record, found, err := c.rev.Record(id)
+		if err != nil {
+			return "", err
+		}
+		if found && record.Withdrawn.IsZero() {
+			return Corrected, nil
+		}
+	}
+	return Withdrawn, nil
+}
+
+// missing returns what the first of two sorted lists has and the second has not.
+func missing(from, in []int64) []int64 {
+	var only []int64
+	for _, id := range from {
+		for len(in) > 0 && in[0] < id {
+			in = in[1:]
+		}
+		if len(in) == 0 || in[0] != id {
+			only = append(only, id)
+		}
+	}
+	return only
+}
