@@ -116,8 +116,7 @@ func TestNothingStartsInAWindow(t *testing.T) {
 			if scans == 0 {
 				continue
 			}
-			h.clock.Set(noon.Add(time.Duration(minute) * time.Minute))
-			h.advance()
+			h.pass(noon.Add(time.Duration(minute) * time.Minute).Sub(h.clock.Now()))
 			if run := h.run(s.ID); run.Scans != scans || run.Nodes.Waiting != 4-scans {
 				t.Errorf("after %d minutes: %+v; want %d scans", minute, run, scans)
 			}
@@ -232,13 +231,12 @@ func TestRunTimeout(t *testing.T) {
 		s := h.create(d)
 		h.clock.Set(noon.Add(time.Hour))
 		h.fire()
-		h.clock.Set(noon.Add(2 * time.Hour))
+		h.pass(time.Hour)
 		h.fire()
 		if wait := h.advance(); wait > 30*time.Second || len(h.runs(s.ID)) != 1 {
 			t.Fatalf("runs = %+v", h.runs(s.ID))
 		}
-		h.clock.Set(noon.Add(150 * time.Minute))
-		h.advance()
+		h.pass(30 * time.Minute)
 		run := h.run(s.ID)
 		if run.State != schedule.TimedOut || run.Nodes.Failed != 2 || run.Nodes.Skipped != 1 || run.Dropped != 1 {
 			t.Errorf("run = %+v; want it given up", run)
@@ -292,8 +290,7 @@ func TestNodeThatGoes(t *testing.T) {
 		if err := h.fleet.Retire(t.Context(), goes); err != nil {
 			t.Fatal(err)
 		}
-		h.clock.Advance(10 * time.Minute)
-		h.advance()
+		h.pass(10 * time.Minute)
 		run := h.run(s.ID)
 		skipped, err := h.Skipped(t.Context(), s.ID, run.ID, rest.Paging{Limit: 10})
 		if err != nil || run.Scans != 1 || len(skipped.Items) != 1 || skipped.Items[0] != (schedule.SkippedNode{Node: goes, Name: "web-2", Reason: "gone"}) {
