@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"patrol/internal/fleet"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/problem"
 )
@@ -73,14 +71,10 @@ func (s *Service) Preview(ctx context.Context, in PreviewRequest) (Preview, erro
 	return out, nil
 }
 
-// meant returns the nodes that a selector means now and the caller sees, and a warning
-// if there is none at all, or if it fails on one of them, which will then fail the run.
+// meant returns the nodes that a selector means now, and a warning if that is none,
+// or if it fails on one of them, which will then fail the run.
 func (s *Service) meant(ctx context.Context, selector, schedule string) ([]string, string, error) {
 	previous, err := lastFired(ctx, s.db.Read(), schedule, "~") // sorts after every id
-	if err != nil {
-		return nil, "", err
-	}
-	scope, err := s.nodes.Scope(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -91,8 +85,6 @@ func (s *Service) meant(ctx context.Context, selector, schedule string) ([]strin
 	ids, err := nodes.Select(selector, previous)
 	var wrong *problem.Error
 	switch {
-	case errors.As(err, &wrong) && scope.Column != fleet.All:
-		return nil, "the selector fails on some node", nil // how it does would tell of others'
 	case errors.As(err, &wrong):
 		return nil, "the selector fails " + wrong.Detail, nil
 	case err != nil:
@@ -100,7 +92,7 @@ func (s *Service) meant(ctx context.Context, selector, schedule string) ([]strin
 	case len(ids) == 0:
 		return ids, "the selector matches no node now: runs will start nothing until it does", nil
 	}
-	return slices.DeleteFunc(ids, func(id string) bool { return !scope.Has(id) }), "", nil
+	return ids, "", nil
 }
 
 // Choice is a selector that many want.

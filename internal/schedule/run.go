@@ -171,13 +171,8 @@ func (s *Service) Skipped(ctx context.Context, schedule, id string, p rest.Pagin
 	if _, err := s.GetRun(ctx, schedule, id); err != nil {
 		return rest.Page[SkippedNode]{}, err
 	}
-	scope, err := s.nodes.Scope(ctx)
-	if err != nil {
-		return rest.Page[SkippedNode]{}, err
-	}
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT r.node_id, n.name, r.reason FROM run_node AS r JOIN node AS n ON n.id = r.node_id
-		WHERE r.run_id = $1 AND r.state = 'skipped' AND r.node_id > $2 AND ($4 = 'null' OR r.node_id IN (SELECT value->>0 FROM json_each($4)))
-		ORDER BY r.node_id LIMIT $3`, id, after, p.Limit+1, scope.Column)
+		WHERE r.run_id = $1 AND r.state = 'skipped' AND r.node_id > $2 ORDER BY r.node_id LIMIT $3`, id, after, p.Limit+1)
 	items, err := db.All(rows, err, func(scan db.Scan) (n SkippedNode, err error) { return n, scan(&n.Node, &n.Name, &n.Reason) })
 	if err != nil {
 		return rest.Page[SkippedNode]{}, fmt.Errorf("list the skipped nodes of run %s: %w", id, err)

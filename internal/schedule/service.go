@@ -37,11 +37,9 @@ type Scans interface {
 	Settle(ctx context.Context, tx *db.Tx, scans []string, again bool) error
 }
 
-// Nodes reads all nodes, for selectors to choose among, and tells which of them the
-// caller may see.
+// Nodes reads all nodes, for selectors to choose among.
 type Nodes interface {
 	Selection(ctx context.Context, q db.Querier) (fleet.Selection, error)
-	Scope(ctx context.Context) (fleet.Scope, error)
 }
 
 // Service keeps schedules and fires them.
