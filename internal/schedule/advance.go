@@ -65,13 +65,13 @@ func (s *Service) once(ctx context.Context, q db.Querier) selection {
 // due and may find room, scans that failed, a time that is up, or nothing left.
 func (s *Service) ready(ctx context.Context) ([]string, error) {
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT r.id FROM run AS r WHERE r.finished_at IS NULL AND (
-			r.ending <> '' OR r.chosen = 0 OR r.deadline <= $1
+			r.ending <> '' OR r.chosen = 0 OR r.deadline <= $2
 			OR EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND retry = 'open')
-			OR r.feed_checked_at IS NOT NULL AND EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting' AND w.due_at <= $1)
-				AND (r.max_concurrent = 0 OR r.max_concurrent > (SELECT count(*) FROM scan WHERE run_id = r.id AND `+unfinished+`))
+			OR r.feed_checked_at IS NOT NULL AND EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting' AND w.due_at <= $2)
+				AND (r.max_concurrent = 0 OR r.max_concurrent > (SELECT count(*) FROM scan AS s WHERE s.run_id = r.id AND `+holding+`))
 			OR NOT EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting')
 				AND NOT EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`))
-		ORDER BY r.id LIMIT $2`, s.now().UnixMicro(), runs)
+		ORDER BY r.id LIMIT $1`, runs, s.now().UnixMicro())
 	ids, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		return nil, fmt.Errorf("find the runs to go on with: %w", err)
@@ -186,7 +186,7 @@ func (s *Service) startDue(ctx context.Context, tx *db.Tx, r going, sch Schedule
 	room := batch
 	if r.limit > 0 {
 		var going int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM scan WHERE run_id = $1 AND `+unfinished, r.id).Scan(&going); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM scan AS s WHERE s.run_id = $1 AND `+holding, r.id, now.UnixMicro()).Scan(&going); err != nil {
 			return false, fmt.Errorf("count the scans of run %s: %w", r.id, err)
 		}
 		if room = min(room, r.limit-going); room <= 0 {

@@ -46,7 +46,7 @@ func (s *Service) refresh(ctx context.Context) (time.Duration, error) {
 	}
 	bound, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	failed := ""
+	began, failed := s.now(), ""
 	if err := s.feed.Refresh(bound); ctx.Err() != nil {
 		return 0, ctx.Err()
 	} else if bound.Err() != nil {
@@ -55,7 +55,9 @@ func (s *Service) refresh(ctx context.Context) (time.Duration, error) {
 		failed = strings.Join(strings.Fields(err.Error()), " ")
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE run SET feed_checked_at = $1, feed_error = $2 WHERE finished_at IS NULL AND feed_checked_at IS NULL`, s.now().UnixMicro(), failed)
+		// One that asked in vain says so also on runs that others let go meanwhile.
+		_, err := tx.ExecContext(ctx, `UPDATE run SET feed_checked_at = $1, feed_error = $2 WHERE finished_at IS NULL
+			AND (feed_checked_at IS NULL OR $2 <> '' AND feed_checked_at >= $3)`, s.now().UnixMicro(), failed, began.UnixMicro())
 		tx.AfterCommit(func() { s.signals.Wake(runTopic) })
 		return err
 	})

@@ -278,3 +278,45 @@ func TestAgentThatIsAway(t *testing.T) {
 		}
 	})
 }
+
+// Machines that are away, and scans that are stuck, take no room for ever.
+func TestNoRoomForWhoIsAway(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		for i := range 6 {
+			h.labelled(fmt.Sprint("web-", i), map[string]string{"zone": "a"})
+		}
+		for what, limit := range map[string]func(*schedule.Definition){
+			"run":   func(d *schedule.Definition) { d.MaxConcurrent = 2 },
+			"label": func(d *schedule.Definition) { d.PerLabel = &schedule.PerLabel{Key: "zone", Max: 2} },
+		} {
+			d := hourly(what)
+			d.Enabled = false
+			limit(&d)
+			s := h.create(d)
+			run, err := h.RunNow(t.Context(), s.ID)
+			if err != nil || run.Nodes != (schedule.RunNodes{Waiting: 4, Queued: 2}) {
+				t.Fatalf("%s: %+v, %v", what, run, err)
+			}
+			stuck := h.scansOf(run.ID)[0].Node.ID
+			out, err := h.scans.Claim(t.Context(), stuck)
+			if err != nil || len(out.Commands) != 1 {
+				t.Fatal(out, err)
+			}
+			h.pass(3 * time.Minute)
+			if run := h.run(s.ID); run.Nodes != (schedule.RunNodes{Waiting: 3, Queued: 2, Collecting: 1}) {
+				t.Errorf("%s: %+v; want one more for that which is away", what, run)
+			}
+			h.pass(3 * time.Minute)
+			if run := h.run(s.ID); run.Nodes != (schedule.RunNodes{Waiting: 1, Queued: 4, Collecting: 1}) && run.Nodes != (schedule.RunNodes{Waiting: 2, Queued: 3, Collecting: 1}) {
+				t.Errorf("%s: %+v; want them to go on one by one", what, run)
+			}
+			h.pass(time.Hour)
+			if run := h.run(s.ID); run.Nodes != (schedule.RunNodes{Queued: 5, Collecting: 1}) || run.State != schedule.Running {
+				t.Errorf("%s: %+v; want all begun", what, run)
+			}
+			if _, err := h.CancelRun(t.Context(), s.ID, run.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -51,6 +51,13 @@ const dueNodes = `SELECT w.node_id, CASE WHEN n.present = 1 AND n.retired_at IS 
 const valueOf = `COALESCE((SELECT value FROM node_label WHERE node_id = n.id AND key = $4),
 	(SELECT value FROM node_label WHERE node_id = n.host_id AND key = $4), '')`
 
+// holding holds for scans s that go on and take room at $2 among those that may: not
+// those that no agent took within two minutes, because it is away, nor those that it
+// has collected for an hour, because it is stuck. They block nobody until the run's
+// time is up, and are welcome if they end before.
+const holding = `s.` + unfinished + ` AND (s.state = 'matching' OR s.state = 'queued' AND s.queued_at > CAST($2 AS BIGINT) - 120000000
+	OR s.state = 'collecting' AND s.started_at > CAST($2 AS BIGINT) - 3600000000)`
+
 // dueByLabel are the same, of which each value of the label $4 has $5 at most,
 // together with the scans that go on.
 const dueByLabel = `SELECT q.node_id, q.gone, q.attempt, q.failed_scan FROM (
@@ -58,7 +65,7 @@ const dueByLabel = `SELECT q.node_id, q.gone, q.attempt, q.failed_scan FROM (
 			SELECT w.node_id, w.due_at, w.attempt, w.failed_scan, CASE WHEN n.present = 1 AND n.retired_at IS NULL THEN 0 ELSE 1 END AS gone, ` + valueOf + ` AS value
 			FROM run_node AS w JOIN node AS n ON n.id = w.node_id WHERE w.run_id = $1 AND w.state = 'waiting' AND w.due_at <= $2) AS d) AS q
 	LEFT JOIN (SELECT value, count(*) AS amount FROM (
-			SELECT ` + valueOf + ` AS value FROM scan AS s JOIN node AS n ON n.id = s.node_id WHERE s.run_id = $1 AND s.` + unfinished + `) AS u
+			SELECT ` + valueOf + ` AS value FROM scan AS s JOIN node AS n ON n.id = s.node_id WHERE s.run_id = $1 AND ` + holding + `) AS u
 		GROUP BY value) AS b ON b.value = q.value
 	WHERE q.place + COALESCE(b.amount, 0) <= $5 ORDER BY q.due_at, q.node_id LIMIT $3`
 
