@@ -89,6 +89,7 @@ soak: build
 	$(GO) test -run 'TestKill$$' -count 20 -timeout 60m ./cmd/patrol
 	$(GO) test -tags soak -run TestKillInALongRun -timeout 30m ./cmd/patrol
 	scripts/need.sh pg_ctlcluster=postgresql dockerd=docker.io debootstrap=debootstrap
+	$(SERVE) $(GO) test -tags soak -run TestKillReplicasInARun -timeout 30m ./cmd/patrol
 	$(GO) test -tags soak -run TestDatabaseGoneForLong -timeout 20m ./cmd/patrol
 	$(GO) test -tags dockerd,soak -run TestDebootstrap -timeout 30m ./internal/agent/containers
 

@@ -19,16 +19,32 @@ import (
 // TestKillInARun kills the console three times in a run of 150 scans.
 func TestKillInARun(t *testing.T) {
 	t.Parallel()
-	killInARun(t, 150, 3)
+	killInARun(t, alone(t), 150, 3)
 }
 
-// killInARun has a schedule scan simulated machines, and kills the console again and
+// killable is what answers to a client, and can be killed and started again.
+type killable struct {
+	*client.Client
+	again func()
+}
+
+// alone is one console by itself.
+func alone(t *testing.T) *killable {
+	dir := t.TempDir()
+	process, c := console(t, dir, filepath.Join(dir, "nowhere"), "127.0.0.1:0")
+	k := &killable{Client: c}
+	k.again = func() {
+		process.kill(t)
+		process, k.Client = console(t, dir, filepath.Join(dir, "nowhere"), c.Console.Host)
+	}
+	return k
+}
+
+// killInARun has a schedule scan simulated machines, and kills a console again and
 // again, at any instant of the run: every scan ends, none is lost, and none is done
 // twice.
-func killInARun(t *testing.T, machines, kills int) {
-	dir := t.TempDir()
-	nowhere := filepath.Join(dir, "nowhere")
-	process, c := console(t, dir, nowhere, "127.0.0.1:0")
+func killInARun(t *testing.T, k *killable, machines, kills int) {
+	c := k.Client
 	simulate(t, c, machines)
 	eventually(t, "every node", func() bool { return len(all[fleet.Node](t, c, "nodes", nil)) == machines })
 
@@ -59,8 +75,8 @@ func killInARun(t *testing.T, machines, kills int) {
 		eventually(t, fmt.Sprintf("scan %d", share), func() bool { return look().Nodes.Complete >= share })
 		time.Sleep(rand.N(500 * time.Millisecond))
 		t.Logf("%v: killed with %+v", time.Since(began).Round(time.Millisecond), look().Nodes)
-		process.kill(t)
-		process, c = console(t, dir, nowhere, c.Console.Host)
+		k.again()
+		c = k.Client
 	}
 	killed := time.Now()
 	eventually(t, "the end of the run", func() bool { return look().State != schedule.Running })
