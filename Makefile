@@ -83,11 +83,13 @@ fuzz:
 		done; \
 	done
 
-# Kills console and agent at many instants, again and again; takes the database away
+# Kills console and agent at many instants, again and again, also in a run of 2,000 scans; takes the database away
 # for five minutes; reads containers and an image of a Debian that debootstrap makes.
 soak: build
-	$(GO) test -run TestKill -count 20 -timeout 60m ./cmd/patrol
+	$(GO) test -run 'TestKill$$' -count 20 -timeout 60m ./cmd/patrol
+	$(GO) test -tags soak -run TestKillInALongRun -timeout 30m ./cmd/patrol
 	scripts/need.sh pg_ctlcluster=postgresql dockerd=docker.io debootstrap=debootstrap
+	$(SERVE) $(GO) test -tags soak -run TestKillReplicasInARun -timeout 30m ./cmd/patrol
 	$(GO) test -tags soak -run TestDatabaseGoneForLong -timeout 20m ./cmd/patrol
 	$(GO) test -tags dockerd,soak -run TestDebootstrap -timeout 30m ./internal/agent/containers
 

@@ -21,13 +21,15 @@ import (
 	"patrol/internal/platform/db/dbtest"
 	"patrol/internal/platform/lease"
 	"patrol/internal/scan"
+	"patrol/internal/schedule"
 )
 
 // fleetSize is how many scans are in flight when a console is killed.
 const fleetSize = 200
 
 // TestReplicas runs three consoles on one database behind a balancer, and kills one
-// of them in the middle of a scan of every node: all scans complete, once.
+// of them in the middle of a scan of every node: all scans complete, once. A schedule
+// that fires every second does so meanwhile, once each.
 func TestReplicas(t *testing.T) {
 	url, dir := dbtest.PostgresURL(t), t.TempDir()
 	balancer := balance(t)
@@ -42,6 +44,11 @@ func TestReplicas(t *testing.T) {
 	c := balancer.client(t)
 	startAgents(t, c, fleetSize)
 	eventually(t, "every node", func() bool { return len(all[fleet.Node](t, c, "nodes", nil)) == fleetSize })
+	var ticking schedule.Schedule
+	every := schedule.Definition{Name: "every second", Cron: "* * * * * *", Selector: "false", Enabled: true}
+	if err := c.Do(t.Context(), "POST", "schedules", every, &ticking); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.Do(t.Context(), "POST", "scans", scan.StartRequest{Selector: "true"}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +82,26 @@ func TestReplicas(t *testing.T) {
 	if n := dbtest.Count(t, d.Read(), `SELECT count(*) FROM result_of`); n != 1 {
 		t.Errorf("one inventory was matched %d times", n)
 	}
+	wantEverySecond(t, all[schedule.Run](t, c, "schedules/"+ticking.ID+"/runs", nil))
+}
+
+// wantEverySecond wants a run for each second, or a later one that stands for it, and
+// none for two.
+func wantEverySecond(t *testing.T, runs []schedule.Run) {
+	t.Helper()
+	if len(runs) < 5 {
+		t.Fatalf("%d runs", len(runs))
+	}
+	for i, run := range runs[:len(runs)-1] { // the newest first
+		before := runs[i+1].ScheduledFor
+		if gap := run.ScheduledFor.Sub(before); gap != time.Duration(1+run.Missed)*time.Second {
+			t.Errorf("a run for %v, standing for %d more, follows one for %v", run.ScheduledFor, run.Missed, before)
+		}
+		if run.State == schedule.Running && time.Since(run.FiredAt) > time.Minute {
+			t.Errorf("run %+v goes on", run)
+		}
+	}
+	t.Logf("fired %d times, for %v", len(runs), runs[0].ScheduledFor.Sub(runs[len(runs)-1].ScheduledFor))
 }
 
 // startAgents runs agents in this process, until the test ends.

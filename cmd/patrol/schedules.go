@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"patrol/internal/client"
 	"patrol/internal/report"
 	"patrol/internal/schedule"
 )
@@ -67,6 +68,7 @@ var scheduleFlags = []struct{ flag, field, usage string }{
 type rules struct {
 	texts         map[string]*string
 	maxConcurrent int
+	retries       int
 	perLabel      string
 	maxPerLabel   int
 	windows       []string
@@ -79,6 +81,7 @@ func (f *rules) flags(cmd *cobra.Command) {
 		f.texts[known.flag] = cmd.Flags().String(known.flag, "", known.usage)
 	}
 	cmd.Flags().IntVar(&f.maxConcurrent, "max-concurrent", 0, "how many scans of a run go on at once; 0 for any number")
+	cmd.Flags().IntVar(&f.retries, "retries", 2, "how often a node is scanned again whose scan failed of what may pass")
 	cmd.Flags().StringVar(&f.perLabel, "per-label", "", "the label of whose values each has --max-per-label scans at once, such as zone")
 	cmd.Flags().IntVar(&f.maxPerLabel, "max-per-label", 1, "see --per-label")
 	cmd.Flags().StringArrayVar(&f.windows, "window", nil, "a maintenance window, in which nothing starts: its beginning as cron, a slash, how long: '0 8 * * 1-5 / 10h'; several times")
@@ -97,6 +100,9 @@ func (f *rules) body(cmd *cobra.Command) (map[string]any, error) {
 	}
 	if given("max-concurrent") {
 		body["max_concurrent"] = f.maxConcurrent
+	}
+	if given("retries") {
+		body["retries"] = f.retries
 	}
 	if given("per-label") {
 		body["per_label"] = schedule.PerLabel{Key: f.perLabel, Max: f.maxPerLabel}
@@ -156,6 +162,41 @@ func ask[T any](ctx context.Context, r *remote, w io.Writer, output, method, pat
 	return show(w, output, answer, func(w io.Writer) { table(w, answer) })
 }
 
+// askOf asks something of a schedule that is named by its id or its name.
+func askOf[T any](ctx context.Context, r *remote, w io.Writer, output, method, named, what string, body any, table func(io.Writer, T)) error {
+	_, path, err := r.schedule(ctx, named)
+	if err != nil {
+		return err
+	}
+	return ask(ctx, r, w, output, method, path+what, body, table)
+}
+
+// schedule returns where the console has a schedule.
+func (r *remote) schedule(ctx context.Context, named string) (*client.Client, string, error) {
+	c, err := r.client()
+	if err != nil {
+		return nil, "", err
+	}
+	path, err := schedulePath(ctx, c, named)
+	return c, path, err
+}
+
+// schedulePath is where the API has a schedule that is named by its id or its name.
+func schedulePath(ctx context.Context, c *client.Client, named string) (string, error) {
+	if uuid.Validate(named) == nil {
+		return "schedules/" + named, nil
+	}
+	for s, err := range client.List[schedule.Schedule](ctx, c, "schedules", nil) {
+		if err != nil {
+			return "", err
+		}
+		if s.Name == named {
+			return "schedules/" + s.ID, nil
+		}
+	}
+	return "", fmt.Errorf("there is no schedule %q: patrol schedules list shows names and ids", named)
+}
+
 // say tells of a schedule that was just changed.
 func say(w io.Writer, s schedule.Schedule) {
 	fmt.Fprintf(w, "Schedule %s, %s: next %s\n", s.ID, report.Clean(s.Name), report.Clean(nextOf(s)))
@@ -213,7 +254,7 @@ func editScheduleCommand(r *remote) *cobra.Command {
 					body[flag] = value
 				}
 			}
-			return ask(cmd.Context(), r, cmd.OutOrStdout(), output, http.MethodPatch, "schedules/"+url.PathEscape(args[0]), body, say)
+			return askOf(cmd.Context(), r, cmd.OutOrStdout(), output, http.MethodPatch, args[0], "", body, say)
 		},
 	}
 	f.flags(cmd)

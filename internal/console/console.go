@@ -142,7 +142,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 		Retention: o.NodeRetention,
 		OnRetire:  []func(context.Context, *db.Tx, string) error{c.findings.Retire, c.scans.Retire, c.fleet.Uninstalled},
 	})
-	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, signals, now)
+	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, c.feed, signals, now)
 	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL, Listening: c.fleet.Listening}, now)
 	c.metrics = c.operations.Metrics()
 	if err := c.schedules.Defaults(ctx); err != nil {

@@ -15,6 +15,7 @@ func (c *Console) sweeps() []operations.Sweep {
 	scans := func(r operations.Retention) int { return r.Scans }
 	return []operations.Sweep{
 		{What: "resolved occurrences", Days: func(r operations.Retention) int { return r.Occurrences }, Before: c.findings.SweepOccurrences},
+		{What: "runs", Days: scans, Before: c.schedules.Sweep},
 		{What: "scans", Days: scans, Before: c.scans.Sweep},
 		{What: "SBOMs", Days: scans, Before: c.fleet.SweepDocuments},
 		{What: "results", Days: scans, Before: c.findings.SweepResults},

@@ -150,8 +150,7 @@ func (s *Service) Finish(ctx context.Context, node, id string, in wire.FinishReq
 			return err
 		}
 		if in.Error != "" {
-			_, err := s.end(ctx, tx, scan, Failed, sbom.CleanText(in.Error[:min(len(in.Error), maxError)]))
-			return err
+			return s.fail(ctx, tx, scan, sbom.CleanText(in.Error[:min(len(in.Error), maxError)]))
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE scan SET state = $2, sbom_id = $3, warnings = $4, due_at = $5 WHERE id = $1`,
 			scan, Matching, document.ID, warnings, s.now().UnixMicro())

@@ -62,7 +62,7 @@ func (s *Service) byID(ctx context.Context, ids []string) ([]Scan, error) {
 	return db.All(rows, err, s.read)
 }
 
-const selectScans = `SELECT s.id, s.node_id, n.name, n.kind, s.state, s.cause, s.schedule_id, COALESCE(c.name, ''), s.run_id,
+const selectScans = `SELECT s.id, s.node_id, n.name, n.kind, s.state, s.cause, s.schedule_id, COALESCE(c.name, ''), s.run_id, s.attempt,
 	s.queued_at, s.started_at, s.finished_at, s.error, s.warnings, COALESCE(b.digest, ''), COALESCE(i.digest, ''), COALESCE(i.components, 0),
 	s.revision, s.sample, s.engine, s.opened, s.resolved, i.ecosystems, r.uncovered, s.not_assessed, r.unread,
 	(SELECT json_group_object(severity, amount) FROM (
@@ -83,7 +83,7 @@ func (s *Service) read(scan db.Scan) (Scan, error) {
 	var sample int
 	var ecosystems []string
 	var blind []match.NotAssessed
-	err := scan(&out.ID, &out.Node.ID, &out.Node.Name, &out.Node.Kind, &out.State, &out.Trigger, &schedule.ID, &schedule.Name, &out.Run,
+	err := scan(&out.ID, &out.Node.ID, &out.Node.Name, &out.Node.Kind, &out.State, &out.Trigger, &schedule.ID, &schedule.Name, &out.Run, &out.Attempt,
 		db.Time{Time: &out.QueuedAt}, db.Time{Time: &out.StartedAt}, db.Time{Time: &out.FinishedAt}, &out.Error, db.JSON{Into: &out.Warnings},
 		&out.DocumentDigest, &out.InventoryDigest, &out.Components,
 		&feed.Revision, &sample, &out.Engine, &out.Opened, &out.Resolved,

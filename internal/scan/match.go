@@ -50,7 +50,11 @@ func (s *Service) matchNext(ctx context.Context) (bool, error) {
 	}
 	claim := claims[0]
 	if claim.Attempt > attempts {
-		return true, s.giveUp(ctx, claim, fmt.Sprintf("the console began to match it %d times and never finished: see its log", attempts))
+		reason := fmt.Sprintf("the console began to match it %d times and never finished: see its log", attempts)
+		return true, s.db.Write(ctx, func(tx *db.Tx) error {
+			_, err := s.end(ctx, tx, claim.ID, Failed, reason)
+			return err
+		})
 	}
 	err = s.keepWhile(ctx, claim, func(ctx context.Context) error { return s.match(ctx, claim) })
 	if err == nil || errors.Is(err, lease.ErrLost) || ctx.Err() != nil {
@@ -58,16 +62,10 @@ func (s *Service) matchNext(ctx context.Context) (bool, error) {
 	}
 	slog.Error("scan could not be matched", "scan", claim.ID, "attempt", claim.Attempt, "error", err)
 	if claim.Attempt == attempts {
-		return true, s.giveUp(ctx, claim, "matching failed: "+err.Error())
+		reason := "matching failed: " + err.Error()
+		return true, s.db.Write(ctx, func(tx *db.Tx) error { return s.fail(ctx, tx, claim.ID, reason) })
 	}
 	return true, s.db.Write(ctx, func(tx *db.Tx) error { return matches.Retry(ctx, tx, claim, s.now()) })
-}
-
-func (s *Service) giveUp(ctx context.Context, claim lease.Claim, reason string) error {
-	return s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := s.end(ctx, tx, claim.ID, Failed, reason)
-		return err
-	})
 }
 
 // keepWhile extends the lease for as long as work runs, and ends the work when

@@ -61,6 +61,7 @@ type Scan struct {
 	// Schedule is what fired the scan, if a schedule did.
 	Schedule   *Named            `json:"schedule,omitempty"`
 	Run        string            `json:"run_id,omitempty"`
+	Attempt    int               `json:"attempt" doc:"Counts the scans of this node by one run: a further one follows one that failed."`
 	QueuedAt   time.Time         `json:"queued_at"`
 	StartedAt  time.Time         `json:"started_at,omitzero"`
 	FinishedAt time.Time         `json:"finished_at,omitzero"`
@@ -136,9 +137,12 @@ func NewService(d *db.DB, f Fleet, findings Findings, k Knowledge, signals *leas
 	return &Service{d, f, findings, k, signals, now, make(chan struct{}, uploads)}
 }
 
+// soon is how long a step of a scan is put off at most, when it failed.
+const soon = 10 * time.Minute
+
 var (
-	commands = lease.Table{Name: "command", Open: "open"}
-	matches  = lease.Table{Name: "scan", Open: Matching}
+	commands = lease.Table{Name: "command", Open: "open", Within: soon}
+	matches  = lease.Table{Name: "scan", Open: Matching, Within: soon}
 )
 
 // matchTopic is the signal that a scan waits to be matched.

@@ -17,6 +17,8 @@ import (
 type Cause struct {
 	Trigger       string
 	Schedule, Run string
+	// Attempt counts a run's scans of a node; zero is the first.
+	Attempt int
 }
 
 // Start queues a scan of a node in the caller's transaction, and wakes its agent
@@ -34,9 +36,9 @@ func (s *Service) Start(ctx context.Context, tx *db.Tx, node string, cause Cause
 	if uploaded {
 		state = Matching
 	}
-	result, err := tx.ExecContext(ctx, `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, queued_at, due_at, sbom_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $7, NULLIF(CAST($8 AS BIGINT), 0)) ON CONFLICT DO NOTHING`,
-		id, node, state, cause.Trigger, cause.Schedule, cause.Run, now, document)
+	result, err := tx.ExecContext(ctx, `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, queued_at, due_at, sbom_id, attempt)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $7, NULLIF(CAST($8 AS BIGINT), 0), $9) ON CONFLICT DO NOTHING`,
+		id, node, state, cause.Trigger, cause.Schedule, cause.Run, now, document, max(cause.Attempt, 1))
 	if err != nil {
 		return "", false, fmt.Errorf("queue scan of node %s: %w", node, err)
 	}

@@ -26,6 +26,9 @@ const (
 // advance goes on with all runs for which there is something to do, and returns how
 // long there will be nothing.
 func (s *Service) advance(ctx context.Context) (time.Duration, error) {
+	if err := s.pace(ctx); err != nil {
+		return 0, err
+	}
 	for {
 		ids, err := s.ready(ctx)
 		if err != nil {
@@ -59,15 +62,16 @@ func (s *Service) once(ctx context.Context, q db.Querier) selection {
 }
 
 // ready returns runs for which there seems to be something to do: nodes that are
-// due and may find room, a time that is up, or nothing left.
+// due and may find room, scans that failed, a time that is up, or nothing left.
 func (s *Service) ready(ctx context.Context) ([]string, error) {
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT r.id FROM run AS r WHERE r.finished_at IS NULL AND (
-			r.ending <> '' OR r.chosen = 0 OR r.deadline <= $1
-			OR EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting' AND w.due_at <= $1)
-				AND (r.max_concurrent = 0 OR r.max_concurrent > (SELECT count(*) FROM scan WHERE run_id = r.id AND `+unfinished+`))
+			r.ending <> '' OR r.chosen = 0 OR r.deadline <= $2
+			OR EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND retry = 'open')
+			OR r.feed_checked_at IS NOT NULL AND EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting' AND w.due_at <= $2)
+				AND (r.max_concurrent = 0 OR r.max_concurrent > (SELECT count(*) FROM scan AS s WHERE s.run_id = r.id AND `+holding+`))
 			OR NOT EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting')
 				AND NOT EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`))
-		ORDER BY r.id LIMIT $2`, s.now().UnixMicro(), runs)
+		ORDER BY r.id LIMIT $1`, runs, s.now().UnixMicro())
 	ids, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		return nil, fmt.Errorf("find the runs to go on with: %w", err)
@@ -95,6 +99,8 @@ func (s *Service) untilDue(ctx context.Context) (time.Duration, error) {
 type going struct {
 	id, schedule, ending string
 	deadline             time.Time
+	checked              bool   // the feed is as new as it can be
+	retries              int    // how often a node is scanned again
 	limit                int    // of scans at once; zero for none
 	labelKey             string // empty for no limit for each value
 	labelLimit           int
@@ -106,16 +112,17 @@ func (s *Service) step(ctx context.Context, tx *db.Tx, id string, all selection)
 	// Counting up is the claim: of two consoles one waits here and then sees what the
 	// other did.
 	r := going{id: id}
-	var chosen int
+	var chosen, checked int
 	err = tx.QueryRowContext(ctx, `UPDATE run SET steps = steps + 1 WHERE id = $1 AND finished_at IS NULL
-		RETURNING schedule_id, ending, deadline, max_concurrent, label_key, label_max, chosen`, id).
-		Scan(&r.schedule, &r.ending, db.Time{Time: &r.deadline}, &r.limit, &r.labelKey, &r.labelLimit, &chosen)
+		RETURNING schedule_id, ending, deadline, max_concurrent, label_key, label_max, chosen, retries, CASE WHEN feed_checked_at IS NULL THEN 0 ELSE 1 END`, id).
+		Scan(&r.schedule, &r.ending, db.Time{Time: &r.deadline}, &r.limit, &r.labelKey, &r.labelLimit, &chosen, &r.retries, &checked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("claim run %s: %w", id, err)
 	}
+	r.checked = checked == 1
 	sch, err := find(ctx, tx, r.schedule)
 	if err != nil {
 		return false, err
@@ -128,9 +135,14 @@ func (s *Service) step(ctx context.Context, tx *db.Tx, id string, all selection)
 	if r.ending == "" && !s.now().Before(r.deadline) {
 		r.ending = TimedOut
 	}
-	if r.ending != "" {
+	retried, err := s.retry(ctx, tx, r)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case r.ending != "":
 		did, err = s.giveUp(ctx, tx, r)
-	} else {
+	case r.checked:
 		did, err = s.startDue(ctx, tx, r, sch)
 	}
 	if err != nil {
@@ -138,7 +150,7 @@ func (s *Service) step(ctx context.Context, tx *db.Tx, id string, all selection)
 	}
 	ended, err := s.finish(ctx, tx, r)
 	if err != nil || chosen == 1 {
-		return did || ended, err
+		return did || retried || ended, err
 	}
 	run, err := findRun(ctx, tx, r.schedule, id)
 	if err != nil {
@@ -149,6 +161,9 @@ func (s *Service) step(ctx context.Context, tx *db.Tx, id string, all selection)
 
 // giveUp skips what waits, and ends the scans.
 func (s *Service) giveUp(ctx context.Context, tx *db.Tx, r going) (bool, error) {
+	if err := s.dropRetries(ctx, tx, r.id); err != nil {
+		return false, err
+	}
 	_, err := tx.ExecContext(ctx, `UPDATE run_node SET state = 'skipped', reason = $2 WHERE run_id = $1 AND state = 'waiting'`, r.id, r.ending)
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `UPDATE run SET ending = $2 WHERE id = $1`, r.id, r.ending)
@@ -171,7 +186,7 @@ func (s *Service) startDue(ctx context.Context, tx *db.Tx, r going, sch Schedule
 	room := batch
 	if r.limit > 0 {
 		var going int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM scan WHERE run_id = $1 AND `+unfinished, r.id).Scan(&going); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM scan AS s WHERE s.run_id = $1 AND `+holding, r.id, now.UnixMicro()).Scan(&going); err != nil {
 			return false, fmt.Errorf("count the scans of run %s: %w", r.id, err)
 		}
 		if room = min(room, r.limit-going); room <= 0 {
@@ -182,23 +197,26 @@ func (s *Service) startDue(ctx context.Context, tx *db.Tx, r going, sch Schedule
 	if err != nil || len(nodes) == 0 {
 		return false, err
 	}
-	begun, skipped := []string{}, [][2]string{}
+	t := turn{run: r.id}
 	for _, n := range nodes {
 		if n.gone {
-			skipped = append(skipped, [2]string{n.id, gone})
+			t.skip(n, gone)
 			continue
 		}
-		_, started, err := s.scans.Start(ctx, tx, n.id, scan.Cause{Trigger: scan.BySchedule, Schedule: r.schedule, Run: r.id})
+		_, started, err := s.scans.Start(ctx, tx, n.id, scan.Cause{Trigger: scan.BySchedule, Schedule: r.schedule, Run: r.id, Attempt: n.attempt})
 		switch {
 		case err != nil:
 			return false, err
 		case started:
-			begun = append(begun, n.id)
+			t.begin(n)
 		default:
-			skipped = append(skipped, [2]string{n.id, busy})
+			t.skip(n, busy)
 		}
 	}
-	return true, note(ctx, tx, r.id, begun, skipped)
+	if err := s.scans.Settle(ctx, tx, t.stand, false); err != nil {
+		return false, err
+	}
+	return true, t.note(ctx, tx)
 }
 
 // holdBack moves what is due in a maintenance window to its end, and what is due
@@ -225,82 +243,13 @@ func (s *Service) holdBack(ctx context.Context, tx *db.Tx, r going, sch Schedule
 	return moved > 0, err
 }
 
-// waiting is a node that is due.
-type waiting struct {
-	id   string
-	gone bool
-}
-
-// dueNodes are the nodes of run $1 that were due by $2, in their order, up to $3.
-const dueNodes = `SELECT w.node_id, CASE WHEN n.present = 1 AND n.retired_at IS NULL THEN 0 ELSE 1 END
-	FROM run_node AS w JOIN node AS n ON n.id = w.node_id
-	WHERE w.run_id = $1 AND w.state = 'waiting' AND w.due_at <= $2 ORDER BY w.due_at, w.node_id LIMIT $3`
-
-// valueOf is the value of the label $4 on a node n: its own, else its host's.
-const valueOf = `COALESCE((SELECT value FROM node_label WHERE node_id = n.id AND key = $4),
-	(SELECT value FROM node_label WHERE node_id = n.host_id AND key = $4), '')`
-
-// dueByLabel are the same, of which each value of the label $4 has $5 at most,
-// together with the scans that go on.
-const dueByLabel = `SELECT q.node_id, q.gone FROM (
-		SELECT d.node_id, d.due_at, d.gone, d.value, row_number() OVER (PARTITION BY d.value ORDER BY d.due_at, d.node_id) AS place FROM (
-			SELECT w.node_id, w.due_at, CASE WHEN n.present = 1 AND n.retired_at IS NULL THEN 0 ELSE 1 END AS gone, ` + valueOf + ` AS value
-			FROM run_node AS w JOIN node AS n ON n.id = w.node_id WHERE w.run_id = $1 AND w.state = 'waiting' AND w.due_at <= $2) AS d) AS q
-	LEFT JOIN (SELECT value, count(*) AS amount FROM (
-			SELECT ` + valueOf + ` AS value FROM scan AS s JOIN node AS n ON n.id = s.node_id WHERE s.run_id = $1 AND s.` + unfinished + `) AS u
-		GROUP BY value) AS b ON b.value = q.value
-	WHERE q.place + COALESCE(b.amount, 0) <= $5 ORDER BY q.due_at, q.node_id LIMIT $3`
-
-func (s *Service) due(ctx context.Context, tx *db.Tx, r going, now time.Time, limit int) ([]waiting, error) {
-	query, args := dueNodes, []any{r.id, now.UnixMicro(), limit}
-	if r.labelKey != "" {
-		query, args = dueByLabel, append(args, r.labelKey, r.labelLimit)
-	}
-	rows, err := tx.QueryContext(ctx, query, args...)
-	nodes, err := db.All(rows, err, func(scan db.Scan) (w waiting, err error) {
-		var gone int
-		err = scan(&w.id, &gone)
-		w.gone = gone == 1
-		return w, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find the due nodes of run %s: %w", r.id, err)
-	}
-	return nodes, nil
-}
-
-// note writes what became of nodes: those begun are scans from now on.
-func note(ctx context.Context, tx *db.Tx, run string, begun []string, skipped [][2]string) error {
-	scans, err := db.Column(begun)
-	if err != nil {
-		return err
-	}
-	others, err := db.ToJSON(skipped)
-	if err != nil {
-		return err
-	}
-	for _, change := range []struct {
-		query string
-		args  []any
-	}{
-		{`DELETE FROM run_node WHERE run_id = $1 AND node_id IN (SELECT value->>0 FROM json_each($2) AS j)`, []any{run, scans}},
-		{`UPDATE run_node SET state = 'skipped', reason = j.value->>1 FROM json_each($2) AS j WHERE run_id = $1 AND node_id = j.value->>0`, []any{run, others}},
-		{`UPDATE run SET started = started + $2 WHERE id = $1`, []any{run, len(begun)}},
-	} {
-		if _, err := tx.ExecContext(ctx, change.query, change.args...); err != nil {
-			return fmt.Errorf("note the nodes of run %s: %w", run, err)
-		}
-	}
-	return nil
-}
-
 // finish ends a run of which nothing is left, and lets go what waits for that.
 func (s *Service) finish(ctx context.Context, tx *db.Tx, r going) (bool, error) {
 	now := s.now()
 	result, err := tx.ExecContext(ctx, `UPDATE run SET finished_at = $2, states = COALESCE(
-			(SELECT CAST(json_group_object(state, amount) AS TEXT) FROM (SELECT state, count(*) AS amount FROM scan WHERE run_id = $1 GROUP BY state) AS c), '{}')
+			(SELECT CAST(json_group_object(state, amount) AS TEXT) FROM (SELECT state, count(*) AS amount FROM scan WHERE run_id = $1 AND `+counted+` GROUP BY state) AS c), '{}')
 		WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM run_node WHERE run_id = $1 AND state = 'waiting')
-		AND NOT EXISTS (SELECT 1 FROM scan WHERE run_id = $1 AND `+unfinished+`)`, r.id, now.UnixMicro())
+		AND NOT EXISTS (SELECT 1 FROM scan WHERE run_id = $1 AND `+unfinished+`) AND NOT EXISTS (SELECT 1 FROM scan WHERE run_id = $1 AND retry = 'open')`, r.id, now.UnixMicro())
 	if err != nil {
 		return false, fmt.Errorf("finish run %s: %w", r.id, err)
 	}

@@ -49,7 +49,7 @@ func BenchmarkFire(b *testing.B) {
 				}
 				due := noon.Add(time.Hour)
 				began := time.Now()
-				going := schedule.NewService(d, h.scans, h.fleet, h.signals, func() time.Time { return due.Add(time.Since(began)) })
+				going := schedule.NewService(d, h.scans, h.fleet, fresh{}, h.signals, func() time.Time { return due.Add(time.Since(began)) })
 				began = time.Now()
 				b.StartTimer()
 				if _, err := going.FireDue(b.Context()); err != nil {

@@ -10,6 +10,11 @@ import (
 // FireDue and Advance are one look each of Run, so that tests say when it happens.
 func (s *Service) FireDue(ctx context.Context) (time.Duration, error) { return s.fireDue(ctx) }
 
+func (s *Service) Refresh(ctx context.Context) (time.Duration, error) { return s.refresh(ctx) }
+
+// Impatient has runs wait for the feed for a moment only.
+func (s *Service) Impatient() { s.patience = time.Millisecond }
+
 func (s *Service) Advance(ctx context.Context) (time.Duration, error) { return s.advance(ctx) }
 
 // Insert writes an enabled schedule without looking at it, that fires next then.

@@ -27,8 +27,12 @@ func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find the schedules that are due: %w", err)
 	}
+	var checked time.Time
+	if len(due) > 0 {
+		checked = s.checked(ctx)
+	}
 	for _, id := range due {
-		if err := s.fire(ctx, id); err != nil {
+		if err := s.fire(ctx, id, checked); err != nil {
 			return 0, err
 		}
 	}
@@ -49,7 +53,7 @@ func (s *Service) untilNext(ctx context.Context) (time.Duration, error) {
 
 // fire looks at a schedule that seemed due. Two consoles that do so at once are put
 // in order, and the second finds that nothing is.
-func (s *Service) fire(ctx context.Context, id string) error {
+func (s *Service) fire(ctx context.Context, id string, checked time.Time) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		now := s.now()
 		sch, f, decided, err := standing(ctx, tx, id)
@@ -75,7 +79,7 @@ func (s *Service) fire(ctx context.Context, id string) error {
 				return err
 			}
 		}
-		if f, err = s.settle(ctx, tx, sch, p, taken); err != nil {
+		if f, err = s.settle(ctx, tx, sch, p, taken, checked); err != nil {
 			return err
 		}
 		return stand(ctx, tx, sch.ID, f, now)
@@ -84,7 +88,7 @@ func (s *Service) fire(ctx context.Context, id string) error {
 
 // settle makes a run of the fire time that is held, if there is one and nothing
 // holds it any longer.
-func (s *Service) settle(ctx context.Context, tx *db.Tx, sch Schedule, p plan, f firing) (firing, error) {
+func (s *Service) settle(ctx context.Context, tx *db.Tx, sch Schedule, p plan, f firing, checked time.Time) (firing, error) {
 	now := s.now()
 	if f.heldFor.IsZero() {
 		return f, nil
@@ -109,7 +113,7 @@ func (s *Service) settle(ctx context.Context, tx *db.Tx, sch Schedule, p plan, f
 			return f.dropped(), event.Append(ctx, tx, now, "schedule.dropped", sch.ID, map[string]any{"scheduled_for": f.heldFor, "run": before})
 		}
 	}
-	run := Run{Cause: OnSchedule, ScheduledFor: f.heldFor, CaughtUp: f.caughtUp, HeldBy: f.heldBy, Missed: f.missed}
+	run := Run{Cause: OnSchedule, ScheduledFor: f.heldFor, CaughtUp: f.caughtUp, HeldBy: f.heldBy, Missed: f.missed, FeedCheckedAt: checked}
 	_, err := s.start(ctx, tx, sch, p, run)
 	return f.started(), err
 }
@@ -118,7 +122,8 @@ func (s *Service) settle(ctx context.Context, tx *db.Tx, sch Schedule, p plan, f
 // of which nothing is left has only not been noticed yet.
 func runBefore(ctx context.Context, tx *db.Tx, id string) (string, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT r.id FROM run AS r WHERE r.schedule_id = $1 AND r.finished_at IS NULL AND (r.chosen = 0
-		OR EXISTS (SELECT 1 FROM run_node WHERE run_id = r.id AND state = 'waiting') OR EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`))
+		OR EXISTS (SELECT 1 FROM run_node WHERE run_id = r.id AND state = 'waiting')
+		OR EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`) OR EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND retry = 'open'))
 		ORDER BY r.id DESC LIMIT 1`, id)
 	going, err := db.All(rows, err, db.Value[string])
 	if err != nil {
@@ -133,8 +138,9 @@ func runBefore(ctx context.Context, tx *db.Tx, id string) (string, error) {
 // RunNow fires a schedule once, enabled or not, and leaves its next fire time. What
 // it would scan in a maintenance window waits for the end of that.
 func (s *Service) RunNow(ctx context.Context, id string) (run Run, err error) {
+	checked := s.checked(ctx)
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		run, err = s.fireBy(ctx, tx, id, "schedule.run", Run{Cause: OnDemand, ScheduledFor: s.now()})
+		run, err = s.fireBy(ctx, tx, id, "schedule.run", Run{Cause: OnDemand, ScheduledFor: s.now(), FeedCheckedAt: checked})
 		return err
 	})
 	return run, err
@@ -150,6 +156,7 @@ type Range struct {
 // one run whatever their number: a scan tells of the node and the feed as they are
 // now, so that each further one would find the same.
 func (s *Service) Backfill(ctx context.Context, id string, r Range) (run Run, err error) {
+	checked := s.checked(ctx)
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		now := s.now()
 		to := r.To
@@ -169,7 +176,7 @@ func (s *Service) Backfill(ctx context.Context, id string, r Range) (run Run, er
 			return problem.Invalid("from", "there is no fire time from %s to %s", r.From.Format(time.RFC3339), to.Format(time.RFC3339))
 		}
 		last, count := p.passed(first, to)
-		run, err = s.fireBy(ctx, tx, id, "schedule.backfilled", Run{Cause: Backfilled, ScheduledFor: last, CaughtUp: true, Missed: count - 1})
+		run, err = s.fireBy(ctx, tx, id, "schedule.backfilled", Run{Cause: Backfilled, ScheduledFor: last, CaughtUp: true, Missed: count - 1, FeedCheckedAt: checked})
 		return err
 	})
 	return run, err
@@ -208,14 +215,19 @@ func (s *Service) start(ctx context.Context, tx *db.Tx, sch Schedule, p plan, ru
 		perLabel = *sch.PerLabel
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO run (id, schedule_id, cause, scheduled_for, fired_at, caught_up, held_by, missed, selected, started, error,
-			max_concurrent, label_key, label_max, deadline, chosen)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, '', $9, $10, $11, $12, 0)`,
+			max_concurrent, label_key, label_max, deadline, retries, feed_checked_at, looked_at, chosen)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, '', $9, $10, $11, $12, $13, $14, $5, 0)`,
 		id, sch.ID, run.Cause, run.ScheduledFor.UnixMicro(), now.UnixMicro(), flag(run.CaughtUp), run.HeldBy, run.Missed,
-		sch.MaxConcurrent, perLabel.Key, perLabel.Max, now.Add(p.timeout).UnixMicro())
+		sch.MaxConcurrent, perLabel.Key, perLabel.Max, now.Add(p.timeout).UnixMicro(), *sch.Retries, db.Micros(run.FeedCheckedAt))
 	if err != nil {
 		return "", fmt.Errorf("write run of schedule %q: %w", sch.Name, err)
 	}
-	tx.AfterCommit(func() { s.signals.Wake(runTopic) })
+	tx.AfterCommit(func() {
+		s.signals.Wake(runTopic)
+		if run.FeedCheckedAt.IsZero() {
+			s.signals.Wake(feedTopic)
+		}
+	})
 	return id, nil
 }
 

@@ -125,7 +125,7 @@ func TestFireIsOneTransaction(t *testing.T) {
 		h.node("web-2")
 		s := h.create(hourly("hourly"))
 		h.clock.Advance(time.Hour)
-		broken := schedule.NewService(h.db, &failing{h.scans, 1}, h.fleet, lease.NewSignals(), h.clock.Now)
+		broken := schedule.NewService(h.db, &failing{h.scans, 1}, h.fleet, fresh{}, lease.NewSignals(), h.clock.Now)
 		if _, err := broken.FireDue(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +241,7 @@ func TestRunIsWoken(t *testing.T) {
 		fired := make(chan string, 1)
 		d := h.db
 		signals := lease.NewSignals()
-		s := schedule.NewService(d, telling{h.scans, fired}, h.fleet, signals, h.clock.Now)
+		s := schedule.NewService(d, telling{h.scans, fired}, h.fleet, fresh{}, signals, h.clock.Now)
 		var ended sync.WaitGroup
 		ended.Go(func() { s.Run(ctx) })
 		created, err := s.Create(t.Context(), hourly("hourly"))

@@ -21,6 +21,7 @@ type Options struct {
 	Spread        string    `json:"spread,omitempty" doc:"Over how long the nodes of a run start, evenly; empty for at once."`
 	MaxConcurrent int       `json:"max_concurrent,omitempty" minimum:"0" doc:"How many scans of a run go on at once; 0 for any number."`
 	PerLabel      *PerLabel `json:"per_label,omitempty" doc:"How many scans of a run go on at once on nodes with the same value of a label."`
+	Retries       *int      `json:"retries,omitempty" minimum:"0" maximum:"10" doc:"How often a node is scanned again whose scan failed of what may pass; 2 unless given. The first time after a minute, then after five times as long each, up to an hour."`
 	RunTimeout    string    `json:"run_timeout,omitempty" default:"24h" doc:"After how long a run gives up what has not been scanned."`
 	Windows       []Window  `json:"maintenance_windows,omitempty" maxItems:"20" doc:"When nothing starts. What falls due then does so at the end."`
 	StartsAt      time.Time `json:"starts_at,omitzero" doc:"Nothing fires before this."`
@@ -95,6 +96,9 @@ func (d Definition) plan() (p plan, err error) {
 	}
 	if d.MaxConcurrent < 0 {
 		return p, problem.Invalid("max_concurrent", "is negative")
+	}
+	if d.Retries != nil && (*d.Retries < 0 || *d.Retries > mostRetries) {
+		return p, problem.Invalid("retries", "%d is not from 0 to %d", *d.Retries, mostRetries)
 	}
 	for _, w := range d.Windows {
 		checked, err := w.check(d.TimeZone)

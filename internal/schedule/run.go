@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"patrol/internal/platform/audit"
@@ -44,13 +45,17 @@ type Run struct {
 	Dropped  int      `json:"dropped" doc:"Fire times that came while this run went on and were dropped for it."`
 	Selected int      `json:"selected" doc:"Nodes that the selector meant."`
 	Scans    int      `json:"scans" doc:"Scans that were started."`
-	Nodes    RunNodes `json:"nodes" doc:"What became of the nodes."`
+	Retried  int      `json:"retried" doc:"How many of these followed one that had failed."`
+	Nodes    RunNodes `json:"nodes" doc:"What became of the nodes, each counted once: by its last scan."`
 	Error    string   `json:"error" doc:"Why the run could start nothing; empty if it could."`
+	Warning  string   `json:"warning" doc:"What is odd about it: no node was meant, or the feed could not be brought up to date. Empty for nothing."`
+	// FeedCheckedAt is zero while the run waits for the feed.
+	FeedCheckedAt time.Time `json:"feed_checked_at,omitzero" doc:"When the feed was found new enough, or was brought up to date; nothing starts before."`
 }
 
 // RunNodes counts the nodes of a run by what became of them.
 type RunNodes struct {
-	Waiting    int `json:"waiting" doc:"Not begun: their time has not come, or there is no room."`
+	Waiting    int `json:"waiting" doc:"Not begun, or to be scanned again: their time has not come, or there is no room."`
 	Queued     int `json:"queued"`
 	Collecting int `json:"collecting"`
 	Matching   int `json:"matching"`
@@ -76,11 +81,15 @@ type SkippedNode struct {
 // unfinished holds for scans that go on.
 const unfinished = `state IN ('queued', 'collecting', 'matching')`
 
+// counted holds for the scans that tell how their nodes did: others are followed by
+// one more.
+const counted = `retry <> 'again'`
+
 // selectRuns counts a run's scans while it goes on; afterwards they may be swept.
 const selectRuns = `SELECT r.id, r.cause, r.ending, r.scheduled_for, r.fired_at, r.finished_at, r.caught_up, r.held_by, r.missed, r.dropped,
-	r.selected, r.started, r.error, r.schedule_id,
+	r.selected, r.started, r.retried, r.error, r.chosen, r.feed_checked_at, r.feed_error, r.schedule_id,
 	CASE WHEN r.finished_at IS NULL THEN
-		(SELECT CAST(json_group_object(state, amount) AS TEXT) FROM (SELECT state, count(*) AS amount FROM scan WHERE run_id = r.id GROUP BY state) AS scans)
+		(SELECT CAST(json_group_object(state, amount) AS TEXT) FROM (SELECT state, count(*) AS amount FROM scan WHERE run_id = r.id AND ` + counted + ` GROUP BY state) AS scans)
 		ELSE r.states END,
 	(SELECT CAST(json_group_object(state, amount) AS TEXT) FROM (SELECT state, count(*) AS amount FROM run_node WHERE run_id = r.id GROUP BY state) AS others)
 	FROM run AS r`
@@ -92,10 +101,10 @@ type ofSchedule struct {
 }
 
 func readRun(scan db.Scan) (r ofSchedule, err error) {
-	var ending string
-	var caughtUp int
+	var ending, feed string
+	var caughtUp, chosen int
 	err = scan(&r.ID, &r.Cause, &ending, db.Time{Time: &r.ScheduledFor}, db.Time{Time: &r.FiredAt}, db.Time{Time: &r.FinishedAt},
-		&caughtUp, &r.HeldBy, &r.Missed, &r.Dropped, &r.Selected, &r.Scans, &r.Error, &r.schedule,
+		&caughtUp, &r.HeldBy, &r.Missed, &r.Dropped, &r.Selected, &r.Scans, &r.Retried, &r.Error, &chosen, db.Time{Time: &r.FeedCheckedAt}, &feed, &r.schedule,
 		db.JSON{Into: &r.Nodes}, db.JSON{Into: &r.Nodes})
 	r.CaughtUp, r.Lateness, r.State = caughtUp == 1, r.FiredAt.Sub(r.ScheduledFor).Seconds(), Finished
 	switch {
@@ -104,7 +113,20 @@ func readRun(scan db.Scan) (r ofSchedule, err error) {
 	case ending != "":
 		r.State = ending
 	}
+	r.Warning = warning(chosen == 1 && r.Selected == 0 && r.Error == "", feed)
 	return r, err
+}
+
+// warning is what is odd about a run.
+func warning(nobody bool, feed string) string {
+	said := []string{}
+	if nobody {
+		said = append(said, "the selector matched no node")
+	}
+	if feed != "" {
+		said = append(said, "the feed was not brought up to date, and scans use what is installed: "+feed)
+	}
+	return strings.Join(said, "; ")
 }
 
 // Runs returns the runs of a schedule, newest first.

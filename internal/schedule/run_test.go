@@ -116,8 +116,7 @@ func TestNothingStartsInAWindow(t *testing.T) {
 			if scans == 0 {
 				continue
 			}
-			h.clock.Set(noon.Add(time.Duration(minute) * time.Minute))
-			h.advance()
+			h.pass(noon.Add(time.Duration(minute) * time.Minute).Sub(h.clock.Now()))
 			if run := h.run(s.ID); run.Scans != scans || run.Nodes.Waiting != 4-scans {
 				t.Errorf("after %d minutes: %+v; want %d scans", minute, run, scans)
 			}
@@ -228,17 +227,21 @@ func TestRunTimeout(t *testing.T) {
 			h.node(fmt.Sprint("web-", i))
 		}
 		d := hourly("hourly")
-		d.Overlap, d.MaxConcurrent, d.RunTimeout = schedule.Skip, 2, "90m"
+		d.Cron, d.Overlap, d.MaxConcurrent, d.RunTimeout = "*/30 * * * *", schedule.Skip, 2, "50m"
 		s := h.create(d)
-		h.clock.Set(noon.Add(time.Hour))
+		h.clock.Set(noon.Add(30 * time.Minute))
 		h.fire()
-		h.clock.Set(noon.Add(2 * time.Hour))
+		for _, scan := range h.scansOf(h.run(s.ID).ID) { // which the agents begin, and no more
+			if _, err := h.scans.Claim(t.Context(), scan.Node.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.pass(30 * time.Minute)
 		h.fire()
 		if wait := h.advance(); wait > 30*time.Second || len(h.runs(s.ID)) != 1 {
 			t.Fatalf("runs = %+v", h.runs(s.ID))
 		}
-		h.clock.Set(noon.Add(150 * time.Minute))
-		h.advance()
+		h.pass(20 * time.Minute)
 		run := h.run(s.ID)
 		if run.State != schedule.TimedOut || run.Nodes.Failed != 2 || run.Nodes.Skipped != 1 || run.Dropped != 1 {
 			t.Errorf("run = %+v; want it given up", run)
@@ -247,7 +250,7 @@ func TestRunTimeout(t *testing.T) {
 		if err != nil || len(skipped.Items) != 1 || skipped.Items[0].Reason != schedule.TimedOut {
 			t.Errorf("skipped = %+v, %v", skipped, err)
 		}
-		h.clock.Set(noon.Add(3 * time.Hour))
+		h.clock.Set(noon.Add(90 * time.Minute))
 		h.fire()
 		if run := h.run(s.ID); run.State != schedule.Running || run.Scans != 2 {
 			t.Errorf("run = %+v; want one that goes on", run)
@@ -292,8 +295,7 @@ func TestNodeThatGoes(t *testing.T) {
 		if err := h.fleet.Retire(t.Context(), goes); err != nil {
 			t.Fatal(err)
 		}
-		h.clock.Advance(10 * time.Minute)
-		h.advance()
+		h.pass(10 * time.Minute)
 		run := h.run(s.ID)
 		skipped, err := h.Skipped(t.Context(), s.ID, run.ID, rest.Paging{Limit: 10})
 		if err != nil || run.Scans != 1 || len(skipped.Items) != 1 || skipped.Items[0] != (schedule.SkippedNode{Node: goes, Name: "web-2", Reason: "gone"}) {

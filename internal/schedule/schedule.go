@@ -4,12 +4,12 @@
 // means is chosen next, in a transaction of its own.
 //
 // A node of a run is a row that waits until it is due and there is room for its
-// scan, and from then on is that scan. Nothing is held in memory: any console
-// starts what is due.
+// scan, and from then on is that scan. If that fails of what may pass, the row comes
+// back, due later. Nothing is held in memory: any console starts what is due.
 //
-//	fire time ──▶ held? ──▶ run ──▶ waiting ──▶ scan ──▶ the run ends
-//	            window,              spread,
-//	            overlap              limits, window
+//	fire time ──▶ held? ──▶ run ──▶ feed? ──▶ waiting ──▶ scan ──▶ the run ends
+//	            window,                      spread, ▲     │
+//	            overlap                limits, window└─────┘ failed
 package schedule
 
 import (
@@ -92,6 +92,10 @@ func (d Definition) complete() Definition {
 		if *field.value == "" {
 			*field.value = field.standard
 		}
+	}
+	if d.Retries == nil {
+		retries := standardRetries
+		d.Retries = &retries
 	}
 	return d
 }

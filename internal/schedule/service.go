@@ -30,6 +30,11 @@ type Scans interface {
 	Start(ctx context.Context, tx *db.Tx, node string, cause scan.Cause) (id string, started bool, err error)
 	// EndRun ends up to limit unfinished scans of a run, and returns how many.
 	EndRun(ctx context.Context, tx *db.Tx, run, state, reason string, limit int) (int, error)
+	// Failures returns up to limit scans of a run that failed of what may pass and
+	// are not settled.
+	Failures(ctx context.Context, tx *db.Tx, run string, limit int) ([]scan.Failure, error)
+	// Settle notes of failed scans whether their nodes are scanned again.
+	Settle(ctx context.Context, tx *db.Tx, scans []string, again bool) error
 }
 
 // Nodes reads all nodes, for selectors to choose among.
@@ -42,13 +47,16 @@ type Service struct {
 	db      *db.DB
 	scans   Scans
 	nodes   Nodes
+	feed    Feed
 	signals *lease.Signals
 	now     func() time.Time
+
+	patience time.Duration // with the feed
 }
 
 // NewService returns the room over a migrated database.
-func NewService(d *db.DB, scans Scans, nodes Nodes, signals *lease.Signals, now func() time.Time) *Service {
-	return &Service{d, scans, nodes, signals, now}
+func NewService(d *db.DB, scans Scans, nodes Nodes, feed Feed, signals *lease.Signals, now func() time.Time) *Service {
+	return &Service{d, scans, nodes, feed, signals, now, feedPatience}
 }
 
 // AllHosts and AllContainers are the schedules that every console begins with.
@@ -154,6 +162,7 @@ type Change struct {
 	Spread        *string    `json:"spread,omitempty"`
 	MaxConcurrent *int       `json:"max_concurrent,omitempty" minimum:"0"`
 	PerLabel      *PerLabel  `json:"per_label,omitempty"`
+	Retries       *int       `json:"retries,omitempty" minimum:"0" maximum:"10"`
 	RunTimeout    *string    `json:"run_timeout,omitempty"`
 	Windows       *[]Window  `json:"maintenance_windows,omitempty" maxItems:"20"`
 	StartsAt      *time.Time `json:"starts_at,omitempty"`
@@ -267,6 +276,9 @@ func (c Change) define(d Definition) Definition {
 	set(&d.Windows, c.Windows)
 	set(&d.StartsAt, c.StartsAt)
 	set(&d.EndsAt, c.EndsAt)
+	if c.Retries != nil {
+		d.Retries = c.Retries
+	}
 	if c.PerLabel != nil {
 		d.PerLabel = c.PerLabel
 	}
@@ -298,12 +310,15 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 }
 
 // Run fires schedules as they fall due and goes on with their runs, until the
-// context ends. The two have loops of their own: what a large run starts keeps no
-// schedule waiting.
+// context ends. Each has a loop of its own, as has the feed that runs wait for: what a
+// large run starts keeps no schedule waiting, and a slow source no other run.
 func (s *Service) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() {
 		s.loop(ctx, topic, "schedules could not be fired; they will be tried again", s.fireDue)
+	})
+	loops.Go(func() {
+		s.loop(ctx, feedTopic, "runs of schedules wait for the feed; it will be tried again", s.refresh)
 	})
 	loops.Go(func() {
 		s.loop(ctx, runTopic, "runs of schedules could not go on; they will be tried again", func(ctx context.Context) (time.Duration, error) {

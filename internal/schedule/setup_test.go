@@ -1,6 +1,7 @@
 package schedule_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -47,8 +48,14 @@ func newHouse(t testing.TB, d *db.DB, clock *clocktest.Clock) house {
 	f := fleet.NewService(d, auth.NewService(d, clock.Now), signals, clock.Now)
 	// Matching is not what these tests are about: scans stay queued.
 	scans := scan.NewService(d, f, finding.NewService(d, f, clock.Now), nil, signals, clock.Now)
-	return house{schedule.NewService(d, scans, f, signals, clock.Now), t, d, f, scans, clock, signals}
+	return house{schedule.NewService(d, scans, f, fresh{}, signals, clock.Now), t, d, f, scans, clock, signals}
 }
+
+// fresh is a feed that is new enough.
+type fresh struct{}
+
+func (fresh) Due(context.Context) (bool, error) { return false, nil }
+func (fresh) Refresh(context.Context) error     { return nil }
 
 func (h house) node(name string) string {
 	h.t.Helper()
@@ -111,6 +118,15 @@ func (h house) advance() time.Duration {
 		h.t.Fatal(err)
 	}
 	return wait
+}
+
+// pass has as much time go by, of which the loops look at every minute.
+func (h house) pass(time_ time.Duration) {
+	h.t.Helper()
+	for until := h.clock.Now().Add(time_); h.clock.Now().Before(until); {
+		h.clock.Advance(min(time.Minute, until.Sub(h.clock.Now())))
+		h.advance()
+	}
 }
 
 // end ends the scans of a run that go on, up to n of them.

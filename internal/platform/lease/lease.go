@@ -27,6 +27,9 @@ import (
 // Duration is how long a claim lasts unless it is extended.
 const Duration = 15 * time.Second
 
+// tolerance is by how much the clocks of processes may differ.
+const tolerance = time.Minute
+
 // ErrLost says that the row is no longer the caller's: its lease ended and
 // another worker has it, or it was finished or cancelled meanwhile.
 var ErrLost = errors.New("the lease is lost")
@@ -36,6 +39,10 @@ type Table struct {
 	Name string
 	// Open is the state in which a row is work to be done.
 	Open string
+	// Within is the longest that a row is put off when it is written: one that is due
+	// later was written before the clock was set back, and is due. Zero is for tables
+	// whose rows may be due at any time.
+	Within time.Duration
 }
 
 // Claim is a row that the caller may work on until the lease ends.
@@ -49,7 +56,14 @@ type Claim struct {
 // Claim leases up to limit rows that are due and match a condition ("" for any)
 // over the table's columns, whose parameters begin at $6.
 func (t Table) Claim(ctx context.Context, tx *db.Tx, now time.Time, limit int, condition string, args ...any) ([]Claim, error) {
-	due := `state = $1 AND due_at <= $2 AND (lease_until IS NULL OR lease_until <= $2)`
+	// No lease ends later than one that is taken now, unless the clock was set back
+	// since; whoever holds that one finds it lost, if it was taken from him.
+	due := fmt.Sprintf(`state = $1 AND (lease_until IS NULL OR lease_until <= $2 OR lease_until > $2 + %d)`, (Duration + tolerance).Microseconds())
+	if t.Within > 0 {
+		due += fmt.Sprintf(` AND (due_at <= $2 OR due_at > $2 + %d)`, (t.Within + tolerance).Microseconds())
+	} else {
+		due += ` AND due_at <= $2`
+	}
 	if condition != "" {
 		due += " AND " + condition
 	}

@@ -264,3 +264,45 @@ func TestBackoff(t *testing.T) {
 		}
 	}
 }
+
+// A clock that is set back leaves leases and due rows in the future: nobody waits for
+// it to catch up.
+func TestClockThatIsSetBack(t *testing.T) {
+	each(t, func(t *testing.T, w worker) {
+		w.add(2, "job")
+		claimed := w.claim(2)
+		if len(claimed) != 2 {
+			t.Fatalf("claimed %v", claimed)
+		}
+		holder := claimed[0]
+		if err := w.retry(claimed[1]); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(-time.Hour)
+		if err := w.extend(holder); err != nil { // who is alive goes on
+			t.Errorf("Extend = %v", err)
+		}
+		claim := func(table lease.Table) (claims []lease.Claim) {
+			dbtest.Write(t, w.db, func(tx *db.Tx) (err error) {
+				claims, err = table.Claim(t.Context(), tx, w.clock.Now(), 10, "")
+				return err
+			})
+			return claims
+		}
+		if claims := claim(jobs); len(claims) != 0 {
+			t.Errorf("claimed %v of a table whose rows may be due at any time", claims)
+		}
+		soon := lease.Table{Name: "job", Open: "open", Within: time.Minute}
+		if claims := claim(soon); len(claims) != 1 || claims[0].ID == holder.ID {
+			t.Errorf("claimed %v; want what was put off for a second", claims)
+		}
+		w.clock.Advance(-time.Hour) // and both holders are dead
+		claims := claim(soon)
+		if len(claims) != 2 {
+			t.Errorf("claimed %v; want both", claims)
+		}
+		if err := w.finish(holder); !errors.Is(err, lease.ErrLost) {
+			t.Errorf("Finish of who was thought dead = %v; want ErrLost", err)
+		}
+	})
+}
