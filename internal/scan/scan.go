@@ -79,6 +79,9 @@ type Scan struct {
 	Counts   fleet.Counts `json:"counts"`
 	Opened   int          `json:"opened"`
 	Resolved int          `json:"resolved"`
+	// Unchanged is how much was open on the node before, a re-match counted in, and
+	// still is.
+	Unchanged int `json:"unchanged"`
 	// NotAssessed are ecosystems that the counts say nothing, or not everything,
 	// about.
 	NotAssessed []match.NotAssessed `json:"not_assessed"`

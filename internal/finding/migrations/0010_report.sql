@@ -1,0 +1,2 @@
+-- Re-matches stand in the report of scans, newest first.
+CREATE INDEX rematch_started ON rematch (started_at, id);
