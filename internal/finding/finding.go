@@ -119,11 +119,13 @@ type Service struct {
 	nodes Fleet
 	now   func() time.Time
 	known atomic.Pointer[Intelligence]
+	due   func(context.Context) (Due, error)
+	many  int // see age.go
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, nodes Fleet, now func() time.Time) *Service {
-	s := &Service{db: d, nodes: nodes, now: now}
+	s := &Service{db: d, nodes: nodes, now: now, due: func(context.Context) (Due, error) { return DefaultDue, nil }, many: many}
 	var known Intelligence = nothing{}
 	s.known.Store(&known)
 	return s
