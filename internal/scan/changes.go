@@ -28,14 +28,14 @@ type ChangeQuery struct {
 // Changes are a page of what a scan did to the occurrences of its node, with how many
 // there are in all.
 type Changes struct {
-	rest.Page[Change]
+	rest.Page[OccurrenceChange]
 	Opened    int `json:"opened"`
 	Resolved  int `json:"resolved"`
 	Unchanged int `json:"unchanged"`
 }
 
-// Change is an occurrence that a scan opened, resolved or left open.
-type Change struct {
+// OccurrenceChange is an occurrence that a scan opened, resolved or left open.
+type OccurrenceChange struct {
 	Change        string        `json:"change" enum:"opened,resolved,unchanged"`
 	Because       string        `json:"because" doc:"Why it was opened or resolved; of what is unchanged, why it was opened."`
 	Occurrence    int64         `json:"occurrence"`
@@ -77,21 +77,21 @@ func (s *Service) Changes(ctx context.Context, id string, q ChangeQuery, p rest.
 		ORDER BY c.change, c.rank DESC, c.id LIMIT $9`,
 		id, scan.Node.ID, scan.changedAt(), q.Change, place(q.Change), after.Change, -after.Rank, after.ID, p.Limit+1)
 	type row struct {
-		Change
+		OccurrenceChange
 		key changed
 	}
 	items, err := db.All(rows, err, func(scan db.Scan) (r row, err error) {
 		err = scan(&r.key.Change, &r.key.ID, &r.key.Rank, &r.Because, &r.Vulnerability, &r.Severity, &r.KEV, &r.Ecosystem, &r.Package, db.Time{Time: &r.OpenedAt})
-		r.Change.Change, r.Occurrence = order[r.key.Change], r.key.ID
+		r.Change, r.Occurrence = order[r.key.Change], r.key.ID
 		return r, err
 	})
 	if err != nil {
 		return Changes{}, fmt.Errorf("list the changes of scan %s: %w", id, err)
 	}
 	page, err := rest.NewPage(items, p.Limit, func(r row) any { return r.key })
-	out.Items, out.Next = make([]Change, len(page.Items)), page.Next
+	out.Items, out.Next = make([]OccurrenceChange, len(page.Items)), page.Next
 	for i, r := range page.Items {
-		out.Items[i] = r.Change
+		out.Items[i] = r.OccurrenceChange
 	}
 	return out, err
 }

@@ -25,11 +25,11 @@ type CompareQuery struct {
 // Comparison is a page of what two scans found, with how much there is in all.
 type Comparison struct {
 	rest.Page[Difference]
-	From      Entry `json:"from"`
-	To        Entry `json:"to"`
-	Opened    int   `json:"opened" doc:"Found by the second alone."`
-	Resolved  int   `json:"resolved" doc:"Found by the first alone."`
-	Unchanged int   `json:"unchanged" doc:"Found by both."`
+	From      ReportEntry `json:"from"`
+	To        ReportEntry `json:"to"`
+	Opened    int         `json:"opened" doc:"Found by the second alone."`
+	Resolved  int         `json:"resolved" doc:"Found by the first alone."`
+	Unchanged int         `json:"unchanged" doc:"Found by both."`
 	// Components are compared by name and version.
 	Components ComponentChanges `json:"components"`
 }

@@ -65,6 +65,7 @@ func (s *Service) Routes(api huma.API, selected Selector) {
 	})
 	s.uploadRoute(api)
 	s.reportRoutes(api)
+	s.exportRoutes(api)
 }
 
 func (s *Service) reportRoutes(api huma.API) {
@@ -74,7 +75,7 @@ func (s *Service) reportRoutes(api huma.API) {
 		ReportQuery
 		rest.Paging
 	},
-	) (*rest.Body[rest.Page[Entry]], error) {
+	) (*rest.Body[rest.Page[ReportEntry]], error) {
 		return rest.JSON(s.Report(ctx, in.ReportQuery, in.Paging))
 	})
 	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{

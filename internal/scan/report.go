@@ -20,9 +20,9 @@ const (
 	KindRematch = "rematch" // of the whole fleet with what became known, without a scan
 )
 
-// Entry is one line of the Vulnerability Scans report: a scan of a node, or a
+// ReportEntry is one line of the Vulnerability Scans report: a scan of a node, or a
 // re-match of the fleet.
-type Entry struct {
+type ReportEntry struct {
 	Kind    string `json:"kind" enum:"scan,rematch"`
 	ID      string `json:"id"`
 	State   string `json:"state" enum:"queued,collecting,matching,running,complete,failed,cancelled"`
@@ -85,7 +85,7 @@ func (n newest) compare(other newest) int {
 	return cmp.Or(cmp.Compare(n.At, other.At), cmp.Compare(n.ID, other.ID))
 }
 
-func (e Entry) key() newest { return newest{e.At.UnixMicro(), e.ID} }
+func (e ReportEntry) key() newest { return newest{e.At.UnixMicro(), e.ID} }
 
 // arguments are the parameters of a statement that is put together.
 type arguments []any
@@ -98,34 +98,34 @@ func (a *arguments) add(value any) string {
 
 // Report lists scans and re-matches as one, newest first. Re-matches are shown to who
 // sees all nodes: their numbers are of the whole fleet.
-func (s *Service) Report(ctx context.Context, q ReportQuery, p rest.Paging) (rest.Page[Entry], error) {
+func (s *Service) Report(ctx context.Context, q ReportQuery, p rest.Paging) (rest.Page[ReportEntry], error) {
 	before := newest{1<<63 - 1, ""}
 	if err := p.Decode(&before); err != nil {
-		return rest.Page[Entry]{}, err
+		return rest.Page[ReportEntry]{}, err
 	}
 	scope, err := s.fleet.Scope(ctx)
 	if err != nil {
-		return rest.Page[Entry]{}, err
+		return rest.Page[ReportEntry]{}, err
 	}
 	if !q.To.IsZero() && q.To.UnixMicro() < before.At {
 		before = newest{At: q.To.UnixMicro()} // no id sorts before the empty one
 	}
-	entries := []Entry{}
+	entries := []ReportEntry{}
 	if q.scans() {
 		if entries, err = s.reportScans(ctx, q, scope, before, p.Limit+1); err != nil {
-			return rest.Page[Entry]{}, fmt.Errorf("report on scans: %w", err)
+			return rest.Page[ReportEntry]{}, fmt.Errorf("report on scans: %w", err)
 		}
 	}
 	if q.rematches() && scope.Column == fleet.All {
 		rematches, err := s.reportRematches(ctx, q, before, p.Limit+1)
 		if err != nil {
-			return rest.Page[Entry]{}, fmt.Errorf("report on re-matches: %w", err)
+			return rest.Page[ReportEntry]{}, fmt.Errorf("report on re-matches: %w", err)
 		}
 		entries = append(entries, rematches...)
-		slices.SortFunc(entries, func(a, b Entry) int { return b.key().compare(a.key()) })
+		slices.SortFunc(entries, func(a, b ReportEntry) int { return b.key().compare(a.key()) })
 		entries = entries[:min(len(entries), p.Limit+1)]
 	}
-	return rest.NewPage(entries, p.Limit, func(e Entry) any { return e.key() })
+	return rest.NewPage(entries, p.Limit, func(e ReportEntry) any { return e.key() })
 }
 
 // scans tells whether a query may mean scans.
@@ -140,16 +140,35 @@ func (q ReportQuery) rematches() bool {
 		(q.Trigger == "" || q.Trigger == "feed" || q.Trigger == "engine") && (q.State == "" || q.State == "running" || q.State == Complete)
 }
 
-func (s *Service) reportScans(ctx context.Context, q ReportQuery, scope fleet.Scope, before newest, limit int) ([]Entry, error) {
+func (s *Service) reportScans(ctx context.Context, q ReportQuery, scope fleet.Scope, before newest, limit int) ([]ReportEntry, error) {
+	var args arguments
+	from, err := s.newestScans(ctx, &args, q, scope, before, limit)
+	if err != nil || from == "" {
+		return []ReportEntry{}, err
+	}
+	rows, err := s.db.Read().QueryContext(ctx, selectScans+` WHERE s.id IN (SELECT id FROM (`+from+`) AS newest) ORDER BY s.queued_at DESC, s.id DESC`, args...)
+	scans, err := db.All(rows, err, s.read)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]ReportEntry, len(scans))
+	for i, scan := range scans {
+		entries[i] = scan.entry()
+	}
+	return entries, nil
+}
+
+// newestScans selects the ids of the newest scans that a query means; it is empty if
+// there can be none.
+func (s *Service) newestScans(ctx context.Context, args *arguments, q ReportQuery, scope fleet.Scope, before newest, limit int) (string, error) {
 	runs, err := s.runsOf(ctx, q)
 	if err != nil || len(runs) == 0 {
-		return []Entry{}, err
+		return "", err
 	}
 	at := `queued_at`
 	if q.Node != "" {
 		at = `+queued_at` // of one node there are few: its index is the one to take
 	}
-	var args arguments
 	where := ` AND (` + at + `, id) < (` + args.add(before.At) + `, ` + args.add(before.ID) + `)`
 	if !q.From.IsZero() {
 		where += ` AND ` + at + ` >= ` + args.add(q.From.UnixMicro())
@@ -166,23 +185,12 @@ func (s *Service) reportScans(ctx context.Context, q ReportQuery, scope fleet.Sc
 	if scope.Column != fleet.All {
 		where += ` AND node_id IN (SELECT value->>0 FROM json_each(` + args.add(scope.Column) + `) AS j)`
 	}
-	most := args.add(limit)
-	order := ` DESC, id DESC LIMIT ` + most
+	order := ` DESC, id DESC LIMIT ` + args.add(limit)
 	looks := make([]string, len(runs))
 	for i, run := range runs {
 		looks[i] = `SELECT * FROM (SELECT id, queued_at FROM scan WHERE ` + run + where + ` ORDER BY ` + at + order + `) AS run`
 	}
-	rows, err := s.db.Read().QueryContext(ctx, selectScans+` WHERE s.id IN (SELECT id FROM (SELECT id, queued_at FROM (`+
-		strings.Join(looks, ` UNION ALL `)+`) AS runs ORDER BY queued_at`+order+`) AS newest) ORDER BY s.queued_at DESC, s.id DESC`, args...)
-	scans, err := db.All(rows, err, s.read)
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]Entry, len(scans))
-	for i, scan := range scans {
-		entries[i] = scan.entry()
-	}
-	return entries, nil
+	return `SELECT id, queued_at FROM (` + strings.Join(looks, ` UNION ALL `) + `) AS runs ORDER BY queued_at` + order, nil
 }
 
 // runsOf returns conditions, each on a run of an index that is in the order of the
@@ -253,7 +261,7 @@ func goingOf(q ReportQuery) (condition string, some bool) {
 	return condition, true
 }
 
-func (s *Service) reportRematches(ctx context.Context, q ReportQuery, before newest, limit int) ([]Entry, error) {
+func (s *Service) reportRematches(ctx context.Context, q ReportQuery, before newest, limit int) ([]ReportEntry, error) {
 	var args arguments
 	where := `(started_at, id) < (` + args.add(before.At) + `, ` + args.add(before.ID) + `)`
 	if !q.From.IsZero() {
@@ -271,8 +279,8 @@ func (s *Service) reportRematches(ctx context.Context, q ReportQuery, before new
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, cause, state, revision_before, revision, engine, records_new, records_changed, records_gone,
 			components, nodes, opened, resolved, unchanged, started_at, finished_at
 		FROM rematch WHERE `+where+` ORDER BY started_at DESC, id DESC LIMIT `+args.add(limit), args...)
-	return db.All(rows, err, func(scan db.Scan) (Entry, error) {
-		e := Entry{Kind: KindRematch, Feed: &Feed{}, Rematch: &Rematch{}}
+	return db.All(rows, err, func(scan db.Scan) (ReportEntry, error) {
+		e := ReportEntry{Kind: KindRematch, Feed: &Feed{}, Rematch: &Rematch{}}
 		err := scan(&e.ID, &e.Trigger, &e.State, &e.Rematch.RevisionBefore, &e.Feed.Revision, &e.Engine,
 			&e.Rematch.RecordsNew, &e.Rematch.RecordsChanged, &e.Rematch.RecordsGone,
 			&e.Components, &e.Rematch.Nodes, &e.Opened, &e.Resolved, &e.Unchanged, db.Time{Time: &e.At}, db.Time{Time: &e.FinishedAt})
@@ -285,8 +293,8 @@ func (s *Service) reportRematches(ctx context.Context, q ReportQuery, before new
 }
 
 // entry is a scan as a line of the report.
-func (s Scan) entry() Entry {
-	e := Entry{
+func (s Scan) entry() ReportEntry {
+	e := ReportEntry{
 		Kind: KindScan, ID: s.ID, State: s.State, Trigger: s.Trigger, Node: &s.Node, Schedule: s.Schedule, Run: s.Run,
 		At: s.QueuedAt, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt, Duration: s.Duration().Seconds(), Error: s.Error,
 		DocumentDigest: s.DocumentDigest, InventoryDigest: s.InventoryDigest, Components: s.Components, Feed: s.Feed, Engine: s.Engine,

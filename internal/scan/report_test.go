@@ -30,9 +30,9 @@ func (h house) rematch(at time.Time, cause, state string, opened, resolved int) 
 }
 
 // entries reads a whole report in pages of a size.
-func (h house) entries(q scan.ReportQuery, limit int) []scan.Entry {
+func (h house) entries(q scan.ReportQuery, limit int) []scan.ReportEntry {
 	h.t.Helper()
-	all := []scan.Entry{}
+	all := []scan.ReportEntry{}
 	for cursor := ""; ; {
 		page, err := h.Report(h.t.Context(), q, rest.Paging{Limit: limit, Cursor: cursor})
 		if err != nil || page.Items == nil {
@@ -121,7 +121,7 @@ func TestReport(t *testing.T) {
 			}
 		}
 		all := h.entries(scan.ReportQuery{}, 3)
-		if !slices.IsSortedFunc(all, func(a, b scan.Entry) int { return b.At.Compare(a.At) }) {
+		if !slices.IsSortedFunc(all, func(a, b scan.ReportEntry) int { return b.At.Compare(a.At) }) {
 			t.Error("the report is not newest first")
 		}
 		one := h.entries(scan.ReportQuery{Node: web}, 10)
@@ -144,7 +144,9 @@ func TestReport(t *testing.T) {
 	})
 }
 
-func total(c fleet.Counts) int { return c.Malicious + c.Critical + c.High + c.Medium + c.Low + c.Unknown }
+func total(c fleet.Counts) int {
+	return c.Malicious + c.Critical + c.High + c.Medium + c.Low + c.Unknown
+}
 
 func TestChangesAndCompare(t *testing.T) {
 	each(t, func(t *testing.T, h house) {

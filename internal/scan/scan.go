@@ -22,6 +22,7 @@ import (
 	"patrol/internal/match"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/rest"
 	"patrol/internal/sbom"
 )
 
@@ -114,6 +115,7 @@ type Fleet interface {
 // Findings is what scans need of findings.
 type Findings interface {
 	Match(ctx context.Context, inventory int64, ecosystems []string, rev finding.Revision) (result int64, err error)
+	List(ctx context.Context, q finding.Query, p rest.Paging) (rest.Page[finding.Finding], error)
 	Apply(ctx context.Context, tx *db.Tx, node, scan string, before, after finding.State, unseen []sbom.Key) (opened, resolved int64, err error)
 }
 
