@@ -53,9 +53,13 @@ func TestTrend(t *testing.T) {
 		got := h.trend(finding.TrendQuery{From: noon})
 		want := []finding.Day{
 			{Day: "2026-05-01", Open: two, Opened: two},
-			{Day: "2026-05-02", Open: two}, {Day: "2026-05-03", Open: two}, {Day: "2026-05-04", Open: two},
+			{Day: "2026-05-02", Open: two},
+			{Day: "2026-05-03", Open: two},
+			{Day: "2026-05-04", Open: two},
 			{Day: "2026-05-05", Open: one, Resolved: one},
-			{Day: "2026-05-06", Open: one}, {Day: "2026-05-07", Open: one}, {Day: "2026-05-08", Open: one},
+			{Day: "2026-05-06", Open: one},
+			{Day: "2026-05-07", Open: one},
+			{Day: "2026-05-08", Open: one},
 			{Day: "2026-05-09", Open: fleet.Counts{Critical: 2, Medium: 1}, Opened: fleet.Counts{Critical: 1}},
 		}
 		if !reflect.DeepEqual(got.Days, want) {

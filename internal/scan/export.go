@@ -167,8 +167,16 @@ func (s *Service) listingOf(ctx context.Context, q ReportQuery) (*report.Listing
 func (q ReportQuery) String() string {
 	var parts []string
 	for _, part := range []struct{ name, value string }{
-		{"kind", q.Kind}, {"trigger", q.Trigger}, {"node", q.Node}, {"kind of node", q.NodeKind}, {"state", q.State}, {"schedule", q.Schedule},
-		{"run", q.Run}, {"from", momentOf(q.From)}, {"to", momentOf(q.To)}, {"at least", q.Worst},
+		{"kind", q.Kind},
+		{"trigger", q.Trigger},
+		{"node", q.Node},
+		{"kind of node", q.NodeKind},
+		{"state", q.State},
+		{"schedule", q.Schedule},
+		{"run", q.Run},
+		{"from", momentOf(q.From)},
+		{"to", momentOf(q.To)},
+		{"at least", q.Worst},
 	} {
 		if part.value != "" {
 			parts = append(parts, part.name+" "+part.value)
@@ -359,15 +367,30 @@ func findingsOf(r *report.Report, scan Scan) *report.Listing {
 	l := &report.Listing{
 		Title: "Scan of " + scan.Node.Name,
 		Facts: []report.Fact{
-			{Name: "Node", Value: scan.Node.Name + " (" + scan.Node.Kind + ")"}, {Name: "Scan", Value: scan.ID},
-			{Name: "Finished", Value: scan.FinishedAt.UTC().Format("2006-01-02 15:04:05 UTC")}, {Name: "Components", Value: fmt.Sprint(scan.Components)},
-			{Name: "Feed revision", Value: r.Feed.Revision}, {Name: "Inventory", Value: scan.InventoryDigest},
+			{Name: "Node", Value: scan.Node.Name + " (" + scan.Node.Kind + ")"},
+			{Name: "Scan", Value: scan.ID},
+			{Name: "Finished", Value: scan.FinishedAt.UTC().Format("2006-01-02 15:04:05 UTC")},
+			{Name: "Components", Value: fmt.Sprint(scan.Components)},
+			{Name: "Feed revision", Value: r.Feed.Revision},
+			{Name: "Inventory", Value: scan.InventoryDigest},
 			{Name: "Changed", Value: fmt.Sprintf("%d opened, %d resolved, %d unchanged", scan.Opened, scan.Resolved, scan.Unchanged)},
 		},
 		Counts: &scan.Counts, About: "Found, each vulnerability once in each package",
 		Columns: []report.Column{
-			{Name: "severity", Width: 18}, {Name: "vulnerability", Width: 36}, {Name: "package", Width: 44}, {Name: "component"}, {Name: "version", Width: 34}, {Name: "fixed", Width: 36},
-			{Name: "ecosystem", Width: 26}, {Name: "cvss_score", Width: 18}, {Name: "epss", Width: 16}, {Name: "exploited", Width: 16}, {Name: "purl"}, {Name: "locations"}, {Name: "advisories"}, {Name: "summary", Width: 70},
+			{Name: "severity", Width: 18},
+			{Name: "vulnerability", Width: 36},
+			{Name: "package", Width: 44},
+			{Name: "component"},
+			{Name: "version", Width: 34},
+			{Name: "fixed", Width: 36},
+			{Name: "ecosystem", Width: 26},
+			{Name: "cvss_score", Width: 18},
+			{Name: "epss", Width: 16},
+			{Name: "exploited", Width: 16},
+			{Name: "purl"},
+			{Name: "locations"},
+			{Name: "advisories"},
+			{Name: "summary", Width: 70},
 		},
 	}
 	if r.Feed.Sample {
