@@ -69,7 +69,12 @@ func (s *Service) CountTrend(ctx context.Context) error {
 // keepDays counts the days before one, and none that stands there already. The first
 // time it goes back as far as a trend can.
 func (s *Service) keepDays(ctx context.Context, through, today int64) error {
-	found, err := s.countDays(ctx, fleet.Scope{Column: fleet.All}, max(through, today-trendDays), dayOf(s.now()))
+	all := fleet.Scope{Column: fleet.All}
+	open, decided, err := s.openNow(ctx, all)
+	if err != nil {
+		return err
+	}
+	found, err := s.countDays(ctx, all, max(through, today-trendDays), dayOf(s.now()), open, decided)
 	if err != nil {
 		return err
 	}

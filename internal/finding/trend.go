@@ -96,7 +96,7 @@ func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
 	if t.Open, t.Decided, err = s.openNow(ctx, scope); err != nil {
 		return t, fmt.Errorf("count what is open: %w", err)
 	}
-	days, err := s.days(ctx, scope, first, dayOf(now))
+	days, err := s.days(ctx, scope, first, dayOf(now), t.Open, t.Decided)
 	if err != nil {
 		return t, fmt.Errorf("count by day: %w", err)
 	}
@@ -109,8 +109,12 @@ func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
 
 // openNow counts by the numbers that are kept.
 func (s *Service) openNow(ctx context.Context, scope fleet.Scope) (open, decided fleet.Counts, err error) {
+	where := `$1 = 'null'`
+	if scope.Column != fleet.All {
+		where = `node_id IN (SELECT value->>0 FROM json_each($1) AS j)`
+	}
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT severity, CAST(sum(open) AS BIGINT), CAST(sum(decided) AS BIGINT) FROM node_count
-		WHERE ($1 = 'null' OR node_id IN (SELECT value->>0 FROM json_each($1) AS j)) GROUP BY severity`, scope.Column)
+		WHERE `+where+` GROUP BY severity`, scope.Column)
 	if err != nil {
 		return open, decided, err
 	}
@@ -141,7 +145,7 @@ type flow struct {
 // days returns what came and went from a day on until today, and what was open at the
 // end of each day. Days that are over stand in a table, for who sees all nodes; the
 // others are counted.
-func (s *Service) days(ctx context.Context, scope fleet.Scope, first, today int64) (map[slot]*flow, error) {
+func (s *Service) days(ctx context.Context, scope fleet.Scope, first, today int64, open, decided fleet.Counts) (map[slot]*flow, error) {
 	kept := map[slot]*flow{}
 	from := first
 	if scope.Column == fleet.All {
@@ -155,7 +159,7 @@ func (s *Service) days(ctx context.Context, scope fleet.Scope, first, today int6
 			return nil, err
 		}
 	}
-	counted, err := s.countDays(ctx, scope, from, today)
+	counted, err := s.countDays(ctx, scope, from, today, open, decided)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +184,7 @@ func (s *Service) keptDays(ctx context.Context, first, before int64) (map[slot]*
 
 // countDays counts from occurrences. What was open at the end of a day is what is open
 // now, less what was opened since, with what was resolved since.
-func (s *Service) countDays(ctx context.Context, scope fleet.Scope, first, today int64) (map[slot]*flow, error) {
+func (s *Service) countDays(ctx context.Context, scope fleet.Scope, first, today int64, open, decided fleet.Counts) (map[slot]*flow, error) {
 	found := make(map[slot]*flow)
 	of := func(at slot) *flow {
 		if found[at] == nil {
@@ -228,10 +232,6 @@ func (s *Service) countDays(ctx context.Context, scope fleet.Scope, first, today
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	open, decided, err := s.openNow(ctx, scope)
 	if err != nil {
 		return nil, err
 	}

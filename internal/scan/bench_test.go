@@ -3,6 +3,7 @@ package scan_test
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -32,9 +33,13 @@ func BenchmarkReport(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			d := open()
 			fillReport(b, d, nodes, scans)
+			b.ResetTimer()
 			now := func() time.Time { return noon }
 			f := fleet.NewService(d, auth.NewService(d, now), lease.NewSignals(), now)
 			s := scan.NewService(d, f, finding.NewService(d, f, now), nil, lease.NewSignals(), now)
+			for _, format := range []string{"csv", "json", "xlsx"} {
+				b.Run("export as "+format, func(b *testing.B) { exportAll(b, s, format) })
+			}
 			for what, q := range map[string]scan.ReportQuery{
 				"all": {}, "scans that failed": {Kind: scan.KindScan, State: scan.Failed}, "changed": {Changed: true}, "critical on images": {Worst: "critical", NodeKind: "image"},
 				"cancelled by change": {State: scan.Cancelled, Trigger: "change"}, "a node": {Node: "node-77"}, "a node that failed": {Node: "node-77", State: scan.Failed},
@@ -59,6 +64,39 @@ func BenchmarkReport(b *testing.B) {
 			}
 		})
 	}
+}
+
+// exportAll exports the whole report, all but the re-matches where they are too many,
+// and tells how much memory is in use at most.
+func exportAll(b *testing.B, s *scan.Service, format string) {
+	for b.Loop() {
+		e, err := s.ExportReport(b.Context(), scan.ReportQuery{Kind: scan.KindScan}, format)
+		if err != nil {
+			b.Fatal(err)
+		}
+		to := &measured{}
+		if err := e.Write(b.Context(), to); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(to.bytes)/1e6, "MB-written")
+		b.ReportMetric(float64(to.heap)/1e6, "MB-heap")
+	}
+}
+
+// measured counts what is written, and looks at the heap now and then.
+type measured struct {
+	bytes, writes int
+	heap          uint64
+}
+
+func (m *measured) Write(p []byte) (int, error) {
+	m.bytes += len(p)
+	if m.writes++; m.writes%5000 == 0 {
+		var now runtime.MemStats
+		runtime.ReadMemStats(&now)
+		m.heap = max(m.heap, now.HeapInuse)
+	}
+	return len(p), nil
 }
 
 // fillReport writes scans as they are when they have ended, a minute apart in a run of

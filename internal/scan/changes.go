@@ -17,8 +17,8 @@ const (
 	Unchanged = "unchanged"
 )
 
-// order is how lists of changes begin: with what is new.
-var order = []string{Opened, Resolved, Unchanged}
+// inOrder is how lists of changes begin: with what is new.
+var inOrder = []string{Opened, Resolved, Unchanged}
 
 // ChangeQuery says which changes a list holds.
 type ChangeQuery struct {
@@ -82,7 +82,7 @@ func (s *Service) Changes(ctx context.Context, id string, q ChangeQuery, p rest.
 	}
 	items, err := db.All(rows, err, func(scan db.Scan) (r row, err error) {
 		err = scan(&r.key.Change, &r.key.ID, &r.key.Rank, &r.Because, &r.Vulnerability, &r.Severity, &r.KEV, &r.Ecosystem, &r.Package, db.Time{Time: &r.OpenedAt})
-		r.Change, r.Occurrence = order[r.key.Change], r.key.ID
+		r.Change, r.Occurrence = inOrder[r.key.Change], r.key.ID
 		return r, err
 	})
 	if err != nil {
@@ -106,7 +106,7 @@ func (s Scan) changedAt() int64 {
 }
 
 func place(change string) int {
-	for i, name := range order {
+	for i, name := range inOrder {
 		if name == change {
 			return i
 		}

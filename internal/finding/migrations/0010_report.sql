@@ -34,3 +34,5 @@ CREATE TABLE trend (
 INSERT INTO trend (id, through, aged_at) VALUES (1, 0, 0);
 DROP INDEX occurrence_resolved;
 CREATE INDEX occurrence_resolved ON occurrence (resolved_at, id, rank, opened_at, resolved_because) WHERE resolved_at IS NOT NULL;
+-- How many are open in all is asked with every trend.
+CREATE INDEX node_count_sum ON node_count (severity, open, decided);
