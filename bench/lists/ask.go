@@ -21,6 +21,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/lease"
 	"patrol/internal/platform/rest"
+	"patrol/internal/scan"
 )
 
 // The bounds that must hold.
@@ -54,6 +55,9 @@ var questions = []question{
 	{"components", []string{"name=log4j", "name=log4j-core&match=contains", "name=lib", "name=openssl&match=exact", "name=react-1&match=prefix", "name=nowhere", "name=server&ecosystem=Maven", "name=a&version=1.2.0", "name=lib&version=9", "name=spring&ecosystem=Debian:12"}},
 	{"components/COMPONENT/nodes", []string{""}},
 	{"findings", []string{"node=NODE", "node=NODE&severity=critical", "scan=SCAN"}},
+	{"occurrences", []string{"overdue=true", "overdue=true&severity=low", "overdue=false", "node=NODE&overdue=true"}},
+	{"reports/trend", []string{"", "from=MONTH", "from=WEEK"}},
+	{"reports/vulnerability-scans", []string{"", "state=failed", "worst=critical&node_kind=container", "node=NODE", "changed=true", "from=WEEK", "kind=rematch"}},
 	{"findings", []string{"", "severity=critical", "severity=malicious", "vulnerability=VULNERABILITY"}},
 }
 
@@ -104,7 +108,14 @@ func ask(ctx context.Context, out io.Writer, o options, d *db.DB) (slow bool, er
 	mux := http.NewServeMux()
 	api := rest.New(mux, "bench")
 	nodes.Routes(api)
-	finding.NewService(d, nodes, time.Now).Routes(api)
+	findings := finding.NewService(d, nodes, time.Now)
+	findings.Routes(api)
+	scan.NewService(d, nodes, findings, nil, lease.NewSignals(), time.Now).Routes(api, nodes.SelectSeen)
+	began := time.Now()
+	if err := findings.CountTrend(ctx); err != nil {
+		return false, err
+	}
+	fmt.Fprintf(out, "  the trend of all days that are over, counted in %v\n", round(time.Since(began)))
 	server := httptest.NewServer(authority.Require(mux, func(string) bool { return false }))
 	defer server.Close()
 	a := asker{server, token.Token, k}

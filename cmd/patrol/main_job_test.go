@@ -61,9 +61,11 @@ func TestMainJob(t *testing.T) {
 		}
 	})
 	t.Run("documentation", func(t *testing.T) {
-		script := strings.ReplaceAll(commands(t, "../../docs/automating-scans.md"), "http://127.0.0.1:8080", strings.TrimSuffix(c.Console.String(), "/"))
 		path := "PATH=" + filepath.Dir(binary(t)) + string(os.PathListSeparator) + os.Getenv("PATH")
-		command(t, "../..", []string{"PATROL_TOKEN=" + token.Token, path}, "bash", "-euo", "pipefail", "-c", script)
+		for _, document := range []string{"automating-scans.md", "reports.md"} {
+			script := strings.ReplaceAll(commands(t, "../../docs/"+document), "http://127.0.0.1:8080", strings.TrimSuffix(c.Console.String(), "/"))
+			command(t, "../..", []string{"PATROL_TOKEN=" + token.Token, "TMPDIR=" + dir, path}, "bash", "-euo", "pipefail", "-c", script)
+		}
 	})
 }
 

@@ -73,7 +73,7 @@ Every flag is also a variable and a key of the file that --config names:
 	cmd.AddCommand(
 		consoleCommand(s), agentCommand(), quickstartCommand(),
 		scanCommand(), feedCommand(),
-		nodesCommand(), sbomsCommand(), scansCommand(), findingsCommand(), vulnerabilitiesCommand(), decisionsCommand(), componentsCommand(), schedulesCommand(), eventsCommand(),
+		nodesCommand(), sbomsCommand(), scansCommand(), findingsCommand(), vulnerabilitiesCommand(), decisionsCommand(), componentsCommand(), schedulesCommand(), reportsCommand(), eventsCommand(),
 		usersCommand(), tokensCommand(), auditCommand(),
 		backupCommand(), restoreCommand(), doctorCommand(), simulateCommand(),
 		openAPICommand(), versionCommand(),

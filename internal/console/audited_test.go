@@ -87,7 +87,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"POST /api/v1/decisions/openvex", "decisions/openvex", admin, vex},
 		{"DELETE /api/v1/decisions/{id}", "decisions/" + decision.ID, admin, ""},
 		{"POST /api/v1/feed/update", "feed/update", admin, ""},
-		{"PUT /api/v1/settings", "settings", admin, `{"retention":{"events_days":30,"occurrences_days":365,"scans_days":90,"audit_days":730},"decisions":{"warn_days":7}}`},
+		{"PUT /api/v1/settings", "settings", admin, `{"retention":{"events_days":30,"occurrences_days":365,"scans_days":90,"audit_days":730},"decisions":{"warn_days":7},"due":{"malicious_days":1,"critical_days":7,"high_days":30,"medium_days":90,"low_days":180,"unknown_days":90,"kev_days":14}}`},
 		{"POST /wire/v1/register", "/wire/v1/register", enrolment, `{"key":"key of an agent of this test","facts":{"protocol":1,"name":"web-9"}}`},
 	} {
 		method, _, _ := strings.Cut(c.route, " ")

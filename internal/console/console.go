@@ -144,6 +144,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	})
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, c.feed, signals, now)
 	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL, Listening: c.fleet.Listening}, now)
+	c.findings.SetDue(c.operations.Due)
 	c.metrics = c.operations.Metrics()
 	if err := c.schedules.Defaults(ctx); err != nil {
 		return nil, fmt.Errorf("make the default schedules: %w", err)
@@ -217,7 +218,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.decisions, c.selectors, c.rematch, c.relay.run, c.db.Keep, c.sweep, c.retain} {
+	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.decisions, c.selectors, c.rematch, c.findings.KeepTrend, c.relay.run, c.db.Keep, c.sweep, c.retain} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)

@@ -198,12 +198,12 @@ func TestSettings(t *testing.T) {
 		t.Errorf("settings = %+v", got)
 	}
 	for range 2 {
-		into[operations.Settings](t, h.ask("PUT", "/api/v1/settings", token, `{"retention":{"events_days":7,"occurrences_days":365,"scans_days":0,"audit_days":730},"decisions":{"warn_days":3}}`))
+		into[operations.Settings](t, h.ask("PUT", "/api/v1/settings", token, `{"retention":{"events_days":7,"occurrences_days":365,"scans_days":0,"audit_days":730},"decisions":{"warn_days":3},"due":{"malicious_days":1,"critical_days":7,"high_days":30,"medium_days":90,"low_days":180,"unknown_days":90,"kev_days":14}}`))
 	}
 	if keep, err := h.operations.KeepEvents(t.Context()); err != nil || keep != 7*24*time.Hour {
 		t.Errorf("KeepEvents = %v, %v", keep, err)
 	}
-	wantProblem(t, h.ask("PUT", "/api/v1/settings", token, `{"retention":{"events_days":-1,"occurrences_days":1,"scans_days":1,"audit_days":1},"decisions":{"warn_days":3}}`), http.StatusUnprocessableEntity)
+	wantProblem(t, h.ask("PUT", "/api/v1/settings", token, `{"retention":{"events_days":-1,"occurrences_days":1,"scans_days":1,"audit_days":1},"decisions":{"warn_days":3},"due":{"malicious_days":1,"critical_days":7,"high_days":30,"medium_days":90,"low_days":180,"unknown_days":90,"kev_days":14}}`), http.StatusUnprocessableEntity)
 }
 
 // On the way out the console gives out no work, ends streams, and lets all else

@@ -150,15 +150,35 @@ func TestMembersOfATeam(t *testing.T) {
 	}
 	for _, list := range []string{
 		"/api/v1/nodes", "/api/v1/scans", "/api/v1/findings", "/api/v1/occurrences", "/api/v1/vulnerabilities", "/api/v1/decisions", "/api/v1/events/log",
+		"/api/v1/reports/vulnerability-scans", "/api/v1/reports/trend",
 	} {
 		got := ask("GET", list, list, "")
-		shown := list == "/api/v1/nodes" || list == "/api/v1/scans" || list == "/api/v1/events/log"
+		shown := list == "/api/v1/nodes" || list == "/api/v1/scans" || list == "/api/v1/events/log" || list == "/api/v1/reports/vulnerability-scans"
 		if got.StatusCode != http.StatusOK || strings.Contains(got.body, outside) || strings.Contains(got.body, inside) != shown {
 			t.Errorf("%s answers %d: %s", list, got.StatusCode, got.body)
 		}
 	}
+	const export = "/api/v1/reports/vulnerability-scans/export"
+	if got := ask("GET", export, export+"?format=csv", ""); got.StatusCode != http.StatusOK || strings.Contains(got.body, outside) || !strings.Contains(got.body, inside) {
+		t.Errorf("the export answers %d: %s", got.StatusCode, got.body)
+	}
 	for _, s := range scans {
 		path := "/api/v1/scans/" + s.ID
+		status := map[bool][]int{true: {http.StatusOK, http.StatusOK, http.StatusConflict, http.StatusUnprocessableEntity}}[s.Node.ID == inside]
+		for i, route := range []struct{ pattern, path string }{
+			{"/api/v1/scans/{id}/findings", path + "/findings"},
+			{"/api/v1/scans/{id}/changes", path + "/changes"},
+			{"/api/v1/scans/{id}/export", path + "/export?format=csv"},
+			{"/api/v1/scans/compare", "/api/v1/scans/compare?from=" + s.ID + "&to=" + s.ID},
+		} {
+			want := http.StatusNotFound
+			if status != nil {
+				want = status[i] // it has only begun
+			}
+			if got := ask("GET", route.pattern, route.path, ""); got.StatusCode != want {
+				t.Errorf("%s answers %d: %s; want %d", route.path, got.StatusCode, got.body, want)
+			}
+		}
 		if s.Node.ID == inside {
 			into[struct{}](t, ask("GET", "/api/v1/scans/{id}", path, ""))
 			into[struct{}](t, ask("POST", "/api/v1/scans/{id}/cancel", path+"/cancel", ""))

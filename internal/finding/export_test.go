@@ -25,3 +25,6 @@ func (s *Service) Differing(ctx context.Context, old, rev *feed.Revision) (int, 
 	d, _, err := s.differing(ctx, rematch{rev: rev}, old, lacking)
 	return len(d.ids), err
 }
+
+// Many says how many open occurrences are too many to be counted at once.
+func (s *Service) Many(n int) { s.many = n }

@@ -121,11 +121,15 @@ type Service struct {
 	known atomic.Pointer[Intelligence]
 	// moveRows is how many occurrences one transaction of a re-match changes.
 	moveRows int
+	due      func(context.Context) (Due, error)
+	many     int // see age.go
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, nodes Fleet, now func() time.Time) *Service {
-	s := &Service{db: d, nodes: nodes, now: now, moveRows: moveRows}
+	s := &Service{
+		db: d, nodes: nodes, now: now, due: func(context.Context) (Due, error) { return DefaultDue, nil }, many: many, moveRows: moveRows,
+	}
 	var known Intelligence = nothing{}
 	s.known.Store(&known)
 	return s

@@ -46,6 +46,25 @@ func (s *Service) Routes(api huma.API) {
 		return rest.JSON(s.Vulnerability(ctx, in.ID))
 	})
 	s.decisionRoutes(api)
+	s.reportRoutes(api)
+}
+
+func (s *Service) reportRoutes(api huma.API) {
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
+		OperationID: "list-scan-findings", Method: http.MethodGet, Path: "/api/v1/scans/{id}/findings", Summary: "List what a scan found then, worst first", Tags: []string{"scans"},
+	}), func(ctx context.Context, in *struct {
+		rest.ID
+		rest.Paging
+		Severity string `query:"severity" enum:"malicious,critical,high,medium,low,unknown"`
+	},
+	) (*rest.Body[rest.Page[Finding]], error) {
+		return rest.JSON(s.List(ctx, Query{Scan: in.ID.ID, Severity: in.Severity}, in.Paging))
+	})
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
+		OperationID: "report-trend", Method: http.MethodGet, Path: "/api/v1/reports/trend", Summary: "What is open by day, severity and age, how long it took to fix, and what is overdue", Tags: []string{"reports"},
+	}), func(ctx context.Context, in *TrendQuery) (*rest.Body[Trend], error) {
+		return rest.JSON(s.Trend(ctx, *in))
+	})
 }
 
 func (s *Service) decisionRoutes(api huma.API) {

@@ -41,6 +41,8 @@ type Occurrence struct {
 	Package         string         `json:"package" doc:"As the advisory names it."`
 	OpenedAt        time.Time      `json:"opened_at"`
 	OpenedBecause   string         `json:"opened_because" enum:"first_scan,installed,disclosed"`
+	DueAt           time.Time      `json:"due_at,omitzero" doc:"By when it is to be resolved, as the settings have it for its severity; none if they say so."`
+	Overdue         bool           `json:"overdue" doc:"It is open, and that moment has passed."`
 	ResolvedAt      time.Time      `json:"resolved_at,omitzero"`
 	ResolvedBecause string         `json:"resolved_because,omitempty" enum:"upgraded,removed,corrected,withdrawn,retired"`
 }

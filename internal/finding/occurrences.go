@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"patrol/internal/fleet"
@@ -23,6 +24,7 @@ type OccurrenceQuery struct {
 	OpenedAfter   time.Time `query:"opened_after" doc:"Not before this moment."`
 	OpenedBefore  time.Time `query:"opened_before"`
 	State         string    `query:"state" enum:"open,decided,resolved,all" default:"open"`
+	Overdue       string    `query:"overdue" enum:"true,false" doc:"Whether it is past its due date; of open ones alone, whatever the state that is asked for."`
 }
 
 // newest is the sort key of a page's last occurrence.
@@ -44,8 +46,12 @@ func (s *Service) Occurrences(ctx context.Context, q OccurrenceQuery, p rest.Pag
 	if err := s.exists(ctx, Query{Node: q.Node}, scope); err != nil {
 		return rest.Page[Occurrence]{}, err
 	}
+	due, err := s.due(ctx)
+	if err != nil {
+		return rest.Page[Occurrence]{}, err
+	}
 	var args arguments
-	from, err := s.newestOf(ctx, &args, q, scope, before, p.Limit+1)
+	from, err := s.newestOf(ctx, &args, q, scope, due, before, p.Limit+1)
 	if err != nil {
 		return rest.Page[Occurrence]{}, err
 	}
@@ -55,8 +61,11 @@ func (s *Service) Occurrences(ctx context.Context, q OccurrenceQuery, p rest.Pag
 		JOIN vulnerability AS v ON v.id = o.vulnerability_id JOIN node AS n ON n.id = o.node_id
 		ORDER BY o.opened_at DESC, o.id DESC`, args...)
 	items, err := db.All(rows, err, func(scan db.Scan) (o Occurrence, err error) {
-		return o, scan(&o.ID, &o.Node.ID, &o.Node.Name, &o.Node.Kind, &o.Vulnerability, &o.Severity, &o.KEV, &o.Fixable, &o.State, &o.DecisionID,
+		err = scan(&o.ID, &o.Node.ID, &o.Node.Name, &o.Node.Kind, &o.Vulnerability, &o.Severity, &o.KEV, &o.Fixable, &o.State, &o.DecisionID,
 			&o.Ecosystem, &o.Package, db.Time{Time: &o.OpenedAt}, &o.OpenedBecause, db.Time{Time: &o.ResolvedAt}, &o.ResolvedBecause)
+		o.DueAt = due.at(o.Severity, o.KEV, o.OpenedAt)
+		o.Overdue = o.State == Open && !o.DueAt.IsZero() && !s.now().Before(o.DueAt)
+		return o, err
 	})
 	if err != nil {
 		return rest.Page[Occurrence]{}, fmt.Errorf("list occurrences: %w", err)
@@ -78,7 +87,7 @@ func (a *arguments) add(value any) string {
 // short runs, each newest first: one look into each run that is meant, joined, is
 // the answer. No row is read that might have to be left out, however rare what is
 // asked for is among millions.
-func (s *Service) newestOf(ctx context.Context, args *arguments, q OccurrenceQuery, scope fleet.Scope, before newest, limit int) (string, error) {
+func (s *Service) newestOf(ctx context.Context, args *arguments, q OccurrenceQuery, scope fleet.Scope, due Due, before newest, limit int) (string, error) {
 	where, err := s.placeOf(ctx, args, q)
 	if err != nil {
 		return "", err
@@ -89,15 +98,26 @@ func (s *Service) newestOf(ctx context.Context, args *arguments, q OccurrenceQue
 	if !q.OpenedBefore.IsZero() && q.OpenedBefore.UnixMicro() < before.OpenedAt {
 		before = newest{OpenedAt: q.OpenedBefore.UnixMicro()} // no id is zero; one bound, so that the index begins there
 	}
-	where += ` AND (opened_at, id) < (` + args.add(before.OpenedAt) + `, ` + args.add(before.ID) + `)`
 	if !q.OpenedAfter.IsZero() {
 		where += ` AND opened_at >= ` + args.add(q.OpenedAfter.UnixMicro())
 	}
 	const order = ` ORDER BY opened_at DESC, id DESC LIMIT `
 	most := args.add(limit)
 	var looks []string
+	first := sync.OnceValue(func() string { // a parameter that nothing mentions has no type
+		return ` AND (opened_at, id) < (` + args.add(before.OpenedAt) + `, ` + args.add(before.ID) + `)`
+	})
 	for _, run := range runsOf(q) {
-		looks = append(looks, `SELECT * FROM (SELECT id, opened_at FROM occurrence WHERE `+run+where+order+most+`) AS run`)
+		begins, meant := first, true
+		if q.Overdue != "" {
+			begins, meant = run.overdue(args, q.Overdue == "true", due, s.now(), before, first)
+		}
+		if meant {
+			looks = append(looks, `SELECT * FROM (SELECT id, opened_at FROM occurrence WHERE `+run.String()+where+begins()+order+most+`) AS run`)
+		}
+	}
+	if len(looks) == 0 {
+		looks = []string{`SELECT id, opened_at FROM occurrence WHERE FALSE` + where}
 	}
 	return `SELECT id, opened_at FROM (` + strings.Join(looks, " UNION ALL ") + `) AS runs` + order + most, nil
 }
@@ -138,16 +158,44 @@ func (s *Service) idOf(ctx context.Context, name string) (id int64, err error) {
 	return id, err
 }
 
-// runsOf returns a condition for each run of the indexes that a query means.
-func runsOf(q OccurrenceQuery) []string {
+// run is a run of the indexes: its rows have these values in common.
+type run struct {
+	state    string
+	severity risk.Severity
+	kev      int
+	fixable  int
+}
+
+func (r run) String() string {
+	return fmt.Sprintf(`state = '%s' AND rank = %d AND kev = %d AND fixable = %d`, r.state, r.severity.Rank(), r.kev, r.fixable)
+}
+
+// overdue returns where to begin in a run if only what is overdue is meant, or only
+// what is not; false if none of the run is.
+func (r run) overdue(args *arguments, is bool, due Due, now time.Time, before newest, first func() string) (begins func() string, meant bool) {
+	moment, dated := due.openedBefore(r.severity, r.kev == 1, now)
+	switch {
+	case !dated:
+		return first, !is
+	case !is:
+		return func() string { return first() + ` AND opened_at >= ` + args.add(moment.UnixMicro()) }, true
+	case moment.UnixMicro() < before.OpenedAt:
+		return func() string { return ` AND (opened_at, id) < (` + args.add(moment.UnixMicro()) + `, 0)` }, true
+	default:
+		return first, true
+	}
+}
+
+// runsOf returns the runs of the indexes that a query means.
+func runsOf(q OccurrenceQuery) []run {
 	states := []string{q.State}
-	switch q.State {
-	case "":
+	switch {
+	case q.State == "", q.Overdue != "":
 		states = []string{Open}
-	case "all":
+	case q.State == "all":
 		states = []string{Open, Decided, Resolved}
 	}
-	var runs []string
+	var runs []run
 	for _, state := range states {
 		for _, severity := range risk.Severities {
 			if q.Severity != "" && q.Severity != string(severity) {
@@ -155,7 +203,7 @@ func runsOf(q OccurrenceQuery) []string {
 			}
 			for _, kev := range flag(q.KEV) {
 				for _, fixable := range flag(q.Fixable) {
-					runs = append(runs, fmt.Sprintf(`state = '%s' AND rank = %d AND kev = %d AND fixable = %d`, state, severity.Rank(), kev, fixable))
+					runs = append(runs, run{state, severity, kev, fixable})
 				}
 			}
 		}

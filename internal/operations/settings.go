@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"patrol/internal/finding"
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
@@ -14,6 +15,8 @@ import (
 type Settings struct {
 	Retention Retention `json:"retention"`
 	Decisions Decisions `json:"decisions"`
+	// Due are the dates by which occurrences are to be resolved.
+	Due finding.Due `json:"due"`
 }
 
 // Retention is for how many days something is kept; 0 is for ever.
@@ -31,7 +34,7 @@ type Decisions struct {
 
 // defaults hold until somebody sets something else. The audit log answers for what
 // was done in the year before.
-var defaults = Settings{Retention{Events: 90, Occurrences: 365, Scans: 90, Audit: 730}, Decisions{Warn: 7}}
+var defaults = Settings{Retention{Events: 90, Occurrences: 365, Scans: 90, Audit: 730}, Decisions{Warn: 7}, finding.DefaultDue}
 
 const day = 24 * time.Hour
 
@@ -39,11 +42,12 @@ const day = 24 * time.Hour
 const (
 	retention = "retention"
 	decisions = "decisions"
+	due       = "due"
 )
 
 // rows are where each part of the settings is kept.
 func (s *Settings) rows() map[string]any {
-	return map[string]any{retention: &s.Retention, decisions: &s.Decisions}
+	return map[string]any{retention: &s.Retention, decisions: &s.Decisions, due: &s.Due}
 }
 
 // Settings returns what is set.
@@ -92,6 +96,12 @@ func (s *Service) Set(ctx context.Context, settings Settings) (Settings, error) 
 func (s *Service) WarnOfDecisions(ctx context.Context) (time.Duration, error) {
 	settings, err := s.Settings(ctx)
 	return time.Duration(settings.Decisions.Warn) * day, err
+}
+
+// Due returns within how many days occurrences are to be resolved.
+func (s *Service) Due(ctx context.Context) (finding.Due, error) {
+	settings, err := s.Settings(ctx)
+	return settings.Due, err
 }
 
 // KeepEvents returns for how long events are kept; 0 is for ever.

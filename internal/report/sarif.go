@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"iter"
 	"net/url"
 	"path"
 	"slices"
@@ -46,9 +47,15 @@ type sarifLog struct {
 
 type sarifRun struct {
 	Tool        sarifTool         `json:"tool"`
+	Automation  *sarifAutomation  `json:"automationDetails,omitempty"`
 	Invocations []sarifInvocation `json:"invocations"`
 	Results     []sarifResult     `json:"results"`
 	Properties  map[string]any    `json:"properties"`
+}
+
+// sarifAutomation names a run among several of one log.
+type sarifAutomation struct {
+	ID string `json:"id"`
 }
 
 type sarifTool struct {
@@ -113,6 +120,51 @@ type sarifNotification struct {
 }
 
 func (s *sarif) End(t *Tail) error {
+	return writeJSON(s.w, sarifLog{sarifSchema, "2.1.0", []sarifRun{s.run(t)}})
+}
+
+const sarifSchema = "https://json.schemastore.org/sarif-2.1.0.json"
+
+// Named is a report with a name of its own among several.
+type Named struct {
+	*Report
+	Name string
+}
+
+// WriteSARIF writes one log with a run for each report, of which it keeps one at a
+// time.
+func WriteSARIF(w io.Writer, reports iter.Seq2[Named, error]) error {
+	begin := `{"$schema": "` + sarifSchema + `", "version": "2.1.0", "runs": [`
+	if _, err := io.WriteString(w, begin); err != nil {
+		return err
+	}
+	first := true
+	for r, err := range reports {
+		if err != nil {
+			return err
+		}
+		s := &sarif{head: &r.Head}
+		for i := range r.Findings {
+			s.findings = append(s.findings, &r.Findings[i])
+		}
+		run := s.run(&r.Tail)
+		run.Automation = &sarifAutomation{r.Name}
+		if !first {
+			if _, err := io.WriteString(w, ","); err != nil {
+				return err
+			}
+		}
+		first = false
+		if err := writeJSON(w, run); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, "]}\n")
+	return err
+}
+
+// run is what the report comes to as SARIF has it.
+func (s *sarif) run(t *Tail) sarifRun {
 	run := sarifRun{
 		Tool:       sarifTool{sarifDriver{"Patrol", s.head.Engine, []sarifRule{}}},
 		Results:    []sarifResult{},
@@ -129,7 +181,7 @@ func (s *sarif) End(t *Tail) error {
 		run.Results = append(run.Results, p.result(index, s.head.Target))
 	}
 	run.Invocations = []sarifInvocation{{true, notifications(t)}}
-	return writeJSON(s.w, sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{run}})
+	return run
 }
 
 // place is a vulnerability of a package in one place, whatever versions stand

@@ -64,4 +64,37 @@ func (s *Service) Routes(api huma.API, selected Selector) {
 		return rest.JSON(s.Cancel(ctx, in.ID))
 	})
 	s.uploadRoute(api)
+	s.reportRoutes(api)
+	s.exportRoutes(api)
+}
+
+func (s *Service) reportRoutes(api huma.API) {
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
+		OperationID: "report-vulnerability-scans", Method: http.MethodGet, Path: "/api/v1/reports/vulnerability-scans", Summary: "The Vulnerability Scans report: scans and re-matches, newest first", Tags: []string{"reports"},
+	}), func(ctx context.Context, in *struct {
+		ReportQuery
+		rest.Paging
+	},
+	) (*rest.Body[rest.Page[ReportEntry]], error) {
+		return rest.JSON(s.Report(ctx, in.ReportQuery, in.Paging))
+	})
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
+		OperationID: "list-scan-changes", Method: http.MethodGet, Path: "/api/v1/scans/{id}/changes", Summary: "What a scan opened, resolved and left as it was, and why", Tags: []string{"scans"},
+	}), func(ctx context.Context, in *struct {
+		rest.ID
+		ChangeQuery
+		rest.Paging
+	},
+	) (*rest.Body[Changes], error) {
+		return rest.JSON(s.Changes(ctx, in.ID.ID, in.ChangeQuery, in.Paging))
+	})
+	rest.Handle(api, access.Viewer, rest.Scoped(huma.Operation{
+		OperationID: "compare-scans", Method: http.MethodGet, Path: "/api/v1/scans/compare", Summary: "Compare what two scans found, also of two nodes", Tags: []string{"scans"},
+	}), func(ctx context.Context, in *struct {
+		CompareQuery
+		rest.Paging
+	},
+	) (*rest.Body[Comparison], error) {
+		return rest.JSON(s.Compare(ctx, in.CompareQuery, in.Paging))
+	})
 }

@@ -65,11 +65,7 @@ func (s *Service) byID(ctx context.Context, ids []string) ([]Scan, error) {
 const selectScans = `SELECT s.id, s.node_id, n.name, n.kind, s.state, s.cause, s.schedule_id, COALESCE(c.name, ''), s.run_id, s.attempt,
 	s.queued_at, s.started_at, s.finished_at, s.error, s.warnings, COALESCE(b.digest, ''), COALESCE(i.digest, ''), COALESCE(i.components, 0),
 	s.revision, s.sample, s.engine, s.opened, s.resolved, i.ecosystems, r.uncovered, s.not_assessed, r.unread,
-	(SELECT json_group_object(severity, amount) FROM (
-		SELECT severity, count(*) AS amount FROM (
-			SELECT DISTINCT f.vulnerability_id, f.severity, f.ecosystem, f.package
-			FROM result_finding AS rf JOIN finding AS f ON f.id = rf.finding_id
-			WHERE rf.result_id = s.result_id) AS found GROUP BY severity) AS counted)
+	s.unchanged, COALESCE(s.found, '{}')
 	FROM scan AS s JOIN node AS n ON n.id = s.node_id
 	LEFT JOIN schedule AS c ON c.id = s.schedule_id
 	LEFT JOIN sbom AS b ON b.id = s.sbom_id
@@ -87,7 +83,7 @@ func (s *Service) read(scan db.Scan) (Scan, error) {
 		db.Time{Time: &out.QueuedAt}, db.Time{Time: &out.StartedAt}, db.Time{Time: &out.FinishedAt}, &out.Error, db.JSON{Into: &out.Warnings},
 		&out.DocumentDigest, &out.InventoryDigest, &out.Components,
 		&feed.Revision, &sample, &out.Engine, &out.Opened, &out.Resolved,
-		db.JSON{Into: &ecosystems}, db.JSON{Into: &out.NotAssessed}, db.JSON{Into: &blind}, db.JSON{Into: &out.Unread}, db.JSON{Into: &out.Counts})
+		db.JSON{Into: &ecosystems}, db.JSON{Into: &out.NotAssessed}, db.JSON{Into: &blind}, db.JSON{Into: &out.Unread}, &out.Unchanged, db.JSON{Into: &out.Counts})
 	if err != nil {
 		return out, err
 	}

@@ -180,6 +180,9 @@ func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b 
 	if err != nil {
 		return fmt.Errorf("complete scan %s: %w", claim.ID, err)
 	}
+	if err := tally(ctx, tx, claim.ID); err != nil {
+		return err
+	}
 	if err := finished(ctx, tx, claim.ID); err != nil {
 		return err
 	}

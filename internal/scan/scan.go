@@ -22,6 +22,7 @@ import (
 	"patrol/internal/match"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/rest"
 	"patrol/internal/sbom"
 )
 
@@ -80,6 +81,9 @@ type Scan struct {
 	Counts   fleet.Counts `json:"counts"`
 	Opened   int          `json:"opened"`
 	Resolved int          `json:"resolved"`
+	// Unchanged is how much was open on the node before, a re-match counted in, and
+	// still is.
+	Unchanged int `json:"unchanged"`
 	// NotAssessed are ecosystems that the counts say nothing, or not everything,
 	// about.
 	NotAssessed []match.NotAssessed `json:"not_assessed"`
@@ -112,6 +116,7 @@ type Fleet interface {
 // Findings is what scans need of findings.
 type Findings interface {
 	Match(ctx context.Context, inventory int64, ecosystems []string, rev finding.Revision) (result int64, err error)
+	List(ctx context.Context, q finding.Query, p rest.Paging) (rest.Page[finding.Finding], error)
 	Apply(ctx context.Context, tx *db.Tx, node, scan string, before, after finding.State, unseen []sbom.Key) (opened, resolved int64, err error)
 }
 

@@ -168,5 +168,5 @@ func finished(ctx context.Context, tx *db.Tx, id string) error {
 		return fmt.Errorf("note the end of scan %s: %w", id, err)
 	}
 	tx.Wake(Ended)
-	return nil
+	return facet(ctx, tx, id)
 }

@@ -88,6 +88,16 @@ func (f Fleet) fillScans(ctx context.Context, d *db.DB) error {
 		statement{text: `INSERT INTO node_scan (node_id, state, completed_at)
 			SELECT n.id, (SELECT state FROM scan WHERE node_id = n.id ORDER BY id DESC LIMIT 1), s.finished_at
 			FROM node AS n JOIN scan AS s ON s.node_id = n.id AND s.state = 'complete'`},
+		statement{text: `UPDATE scan SET found = r.found, worst = r.worst, unchanged = r.amount
+			FROM (SELECT result_id, CAST(json_group_object(severity, amount) AS TEXT) AS found, max(rank) AS worst, CAST(sum(amount) AS BIGINT) AS amount
+				FROM (SELECT r.result_id, f.severity, f.rank, count(*) AS amount FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id
+					GROUP BY r.result_id, f.severity, f.rank) AS counted
+				GROUP BY result_id) AS r
+			WHERE scan.result_id = r.result_id`},
+		statement{text: `INSERT INTO scan_facet (cause, node_kind, state, worst, changed)
+			SELECT DISTINCT s.cause, n.kind, s.state, s.worst, 0 FROM scan AS s JOIN node AS n ON n.id = s.node_id`},
+		statement{text: `UPDATE scan SET facet_id = f.id FROM scan_facet AS f, node AS n
+			WHERE n.id = scan.node_id AND f.cause = scan.cause AND f.node_kind = n.kind AND f.state = scan.state AND f.worst = scan.worst`},
 		// Of each vulnerability there is one decision at most.
 		statement{`INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
 				state, decision_id)

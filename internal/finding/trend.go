@@ -1,0 +1,314 @@
+package finding
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"patrol/internal/fleet"
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/problem"
+	"patrol/internal/risk"
+)
+
+// TrendQuery says which days a trend is of.
+type TrendQuery struct {
+	From time.Time `query:"from" doc:"The first day; 90 days ago unless given."`
+	To   time.Time `query:"to" doc:"The last day; today unless given."`
+	Step string    `query:"step" enum:"day" default:"day"`
+}
+
+// trendDays is how many days one trend may have at most.
+const trendDays = 731
+
+// Trend tells how what is open has changed from day to day, how old it is, and how
+// long it took to fix. Days are those of UTC.
+type Trend struct {
+	From string `json:"from" example:"2026-05-01"`
+	To   string `json:"to"`
+	Days []Day  `json:"days"`
+	// Open and Decided are now.
+	Open    fleet.Counts `json:"open"`
+	Decided fleet.Counts `json:"decided"`
+	// Ages are of what is open now and not decided, the youngest first.
+	Ages []Age `json:"ages"`
+	// TimeToFix is of what was fixed on these days, worst first.
+	TimeToFix []TimeToFix  `json:"time_to_fix"`
+	Overdue   fleet.Counts `json:"overdue" doc:"Open now, not decided, and past the due date."`
+	Due       Due          `json:"due"`
+	// AsOf is when ages and what is overdue were counted.
+	AsOf time.Time `json:"as_of"`
+}
+
+// Day is one day of a trend.
+type Day struct {
+	Day      string       `json:"day" example:"2026-05-01"`
+	Open     fleet.Counts `json:"open" doc:"At the end of the day, decided ones too."`
+	Opened   fleet.Counts `json:"opened"`
+	Resolved fleet.Counts `json:"resolved"`
+}
+
+// Age is how much is open since some days.
+type Age struct {
+	From int          `json:"from_days"`
+	To   int          `json:"to_days" doc:"Not included; 0 for however many."`
+	Open fleet.Counts `json:"open"`
+}
+
+// ages are the bounds of the buckets, in days.
+var ages = []int{0, 7, 30, 90, 180, 365}
+
+// TimeToFix is how long occurrences were open that an upgrade or a removal resolved.
+type TimeToFix struct {
+	Severity risk.Severity `json:"severity"`
+	Fixed    int           `json:"fixed"`
+	Mean     float64       `json:"mean_days"`
+	Median   float64       `json:"median_days" doc:"To the hour up to two days, to the day from there."`
+}
+
+// Trend returns the trend of what the caller sees.
+func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
+	now := s.now()
+	last := dayOf(now)
+	if !q.To.IsZero() {
+		last = min(last, dayOf(q.To))
+	}
+	first := last - 90
+	if !q.From.IsZero() {
+		first = dayOf(q.From)
+	}
+	if first > last {
+		return Trend{}, problem.Invalid("from", "is after the end")
+	}
+	if last-first >= trendDays {
+		return Trend{}, problem.Invalid("from", "a trend has %d days at most", trendDays)
+	}
+	scope, err := s.nodes.Scope(ctx)
+	if err != nil {
+		return Trend{}, err
+	}
+	t := Trend{From: dayAt(first).Format(time.DateOnly), To: dayAt(last).Format(time.DateOnly)}
+	if t.Due, err = s.due(ctx); err != nil {
+		return t, err
+	}
+	if t.Open, t.Decided, err = s.openNow(ctx, scope); err != nil {
+		return t, fmt.Errorf("count what is open: %w", err)
+	}
+	days, err := s.days(ctx, scope, first, dayOf(now), t.Open, t.Decided)
+	if err != nil {
+		return t, fmt.Errorf("count by day: %w", err)
+	}
+	t.tellDays(days, first, last)
+	if err := s.tellAges(ctx, &t, scope); err != nil {
+		return t, fmt.Errorf("count by age: %w", err)
+	}
+	return t, nil
+}
+
+// openNow counts by the numbers that are kept.
+func (s *Service) openNow(ctx context.Context, scope fleet.Scope) (open, decided fleet.Counts, err error) {
+	where := `$1 = 'null'`
+	if scope.Column != fleet.All {
+		where = `node_id IN (SELECT value->>0 FROM json_each($1) AS j)`
+	}
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT severity, CAST(sum(open) AS BIGINT), CAST(sum(decided) AS BIGINT) FROM node_count
+		WHERE `+where+` GROUP BY severity`, scope.Column)
+	if err != nil {
+		return open, decided, err
+	}
+	return open, decided, db.Each(rows, func(scan db.Scan) error {
+		var severity risk.Severity
+		var o, d int
+		err := scan(&severity, &o, &d)
+		addTo(&open, severity, o)
+		addTo(&decided, severity, d)
+		return err
+	})
+}
+
+// slot is one severity on one day.
+type slot struct {
+	day  int64
+	rank int
+}
+
+// flow is what came and went in it.
+type flow struct {
+	open, opened, resolved int
+	fixed                  int
+	seconds                int64
+	hours                  map[int]int
+}
+
+// days returns what came and went from a day on until today, and what was open at the
+// end of each day. Days that are over stand in a table, for who sees all nodes; the
+// others are counted.
+func (s *Service) days(ctx context.Context, scope fleet.Scope, first, today int64, open, decided fleet.Counts) (map[slot]*flow, error) {
+	kept := map[slot]*flow{}
+	from := first
+	if scope.Column == fleet.All {
+		row := s.db.Read().QueryRowContext(ctx, `SELECT through FROM trend WHERE id = 1`)
+		through, err := db.One(row, db.Value[int64])
+		if err != nil {
+			return nil, err
+		}
+		from = max(first, through)
+		if kept, err = s.keptDays(ctx, first, from); err != nil {
+			return nil, err
+		}
+	}
+	counted, err := s.countDays(ctx, scope, from, today, open, decided)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(kept, counted)
+	return kept, nil
+}
+
+func (s *Service) keptDays(ctx context.Context, first, before int64) (map[slot]*flow, error) {
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT day, rank, open, opened, resolved, fixed, seconds, hours FROM trend_day WHERE day >= $1 AND day < $2`, first, before)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[slot]*flow)
+	return found, db.Each(rows, func(scan db.Scan) error {
+		var at slot
+		f := &flow{}
+		err := scan(&at.day, &at.rank, &f.open, &f.opened, &f.resolved, &f.fixed, &f.seconds, db.JSON{Into: &f.hours})
+		found[at] = f
+		return err
+	})
+}
+
+// countDays counts from occurrences. What was open at the end of a day is what is open
+// now, less what was opened since, with what was resolved since.
+func (s *Service) countDays(ctx context.Context, scope fleet.Scope, first, today int64, open, decided fleet.Counts) (map[slot]*flow, error) {
+	found := make(map[slot]*flow)
+	of := func(at slot) *flow {
+		if found[at] == nil {
+			found[at] = &flow{hours: map[int]int{}}
+		}
+		return found[at]
+	}
+	begins := dayAt(first).UnixMicro()
+	// The words of the first condition lead into each run of an index.
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT rank, opened_at / 86400000000, count(*) FROM occurrence
+		WHERE `+whose(scope)+` AND opened_at >= $2 GROUP BY 1, 2`, scope.Column, begins)
+	if err != nil {
+		return nil, err
+	}
+	err = db.Each(rows, func(scan db.Scan) error {
+		var at slot
+		var n int
+		err := scan(&at.rank, &at.day, &n)
+		of(at).opened = n
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows, err = s.db.Read().QueryContext(ctx, `SELECT rank, day, fixed, hours, count(*), CAST(sum(lasted) AS BIGINT) FROM (
+			SELECT rank, resolved_at / 86400000000 AS day, CASE WHEN resolved_because IN ('`+Upgraded+`', '`+Removed+`') THEN 1 ELSE 0 END AS fixed,
+				CASE WHEN resolved_at - opened_at < 172800000000 THEN (resolved_at - opened_at) / 3600000000
+					ELSE (resolved_at - opened_at) / 86400000000 * 24 END AS hours, (resolved_at - opened_at) / 1000000 AS lasted
+			FROM occurrence WHERE resolved_at IS NOT NULL AND resolved_at >= $2 AND ($1 = 'null' OR node_id IN (SELECT value->>0 FROM json_each($1) AS j))) AS r
+		GROUP BY rank, day, fixed, hours`, scope.Column, begins)
+	if err != nil {
+		return nil, err
+	}
+	err = db.Each(rows, func(scan db.Scan) error {
+		var at slot
+		var fixed, hours, n int
+		var seconds int64
+		err := scan(&at.rank, &at.day, &fixed, &hours, &n, &seconds)
+		f := of(at)
+		f.resolved += n
+		if fixed == 1 {
+			f.fixed += n
+			f.seconds += seconds
+			f.hours[hours] += n
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, severity := range risk.Severities {
+		n := countOf(open, severity) + countOf(decided, severity)
+		for day := today; day >= first; day-- {
+			f := of(slot{day, severity.Rank()})
+			f.open = n
+			n += f.resolved - f.opened
+		}
+	}
+	return found, nil
+}
+
+// whose holds for the occurrences of a scope, which is the first parameter.
+func whose(scope fleet.Scope) string {
+	if scope.Column == fleet.All {
+		return `$1 = 'null' AND state IN ('open', 'decided', 'resolved') AND rank IN (0, 1, 2, 3, 4, 5) AND kev IN (0, 1) AND fixable IN (0, 1)`
+	}
+	return `node_id IN (SELECT value->>0 FROM json_each($1) AS j)`
+}
+
+// tellDays puts days in order, and what was fixed on them together.
+func (t *Trend) tellDays(found map[slot]*flow, first, last int64) {
+	t.Days = make([]Day, 0, last-first+1)
+	for number := first; number <= last; number++ {
+		d := Day{Day: dayAt(number).Format(time.DateOnly)}
+		for _, severity := range risk.Severities {
+			if f := found[slot{number, severity.Rank()}]; f != nil {
+				addTo(&d.Open, severity, f.open)
+				addTo(&d.Opened, severity, f.opened)
+				addTo(&d.Resolved, severity, f.resolved)
+			}
+		}
+		t.Days = append(t.Days, d)
+	}
+	t.TimeToFix = []TimeToFix{}
+	for _, severity := range risk.Severities {
+		fixed, seconds, hours := 0, int64(0), map[int]int{}
+		for number := first; number <= last; number++ {
+			if f := found[slot{number, severity.Rank()}]; f != nil {
+				fixed, seconds = fixed+f.fixed, seconds+f.seconds
+				for h, n := range f.hours {
+					hours[h] += n
+				}
+			}
+		}
+		if fixed > 0 {
+			t.TimeToFix = append(t.TimeToFix, TimeToFix{severity, fixed, float64(seconds) / float64(fixed) / day.Seconds(), float64(median(hours, fixed)) / 24})
+		}
+	}
+}
+
+// median returns the hours that the middle one of n was open for; of two, the longer.
+func median(hours map[int]int, n int) int {
+	seen := 0
+	for _, h := range slices.Sorted(maps.Keys(hours)) {
+		if seen += hours[h]; seen > n/2 {
+			return h
+		}
+	}
+	return 0
+}
+
+func countOf(c fleet.Counts, severity risk.Severity) int {
+	switch severity {
+	case risk.Malicious:
+		return c.Malicious
+	case risk.Critical:
+		return c.Critical
+	case risk.High:
+		return c.High
+	case risk.Medium:
+		return c.Medium
+	case risk.Low:
+		return c.Low
+	default:
+		return c.Unknown
+	}
+}
