@@ -138,9 +138,14 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 		return scope.Column, err
 	})
 	c.scans = scan.NewService(c.db, c.fleet, c.findings, c.feed, signals, now)
+	c.scans.SetAutomatic(func(ctx context.Context, q db.Querier) (scan.Automatic, error) {
+		a, err := operations.ReadAutomatic(ctx, q)
+		return scan.Automatic(a), err
+	})
 	c.fleet.SetLifecycle(fleet.Lifecycle{
 		Retention: o.NodeRetention,
 		OnRetire:  []func(context.Context, *db.Tx, string) error{c.findings.Retire, c.scans.Retire, c.fleet.Uninstalled},
+		OnArrive:  []func(context.Context, *db.Tx, []fleet.NodeName) error{c.scans.Arrive},
 	})
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, signals, now)
 	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL, Listening: c.fleet.Listening}, now)

@@ -181,6 +181,7 @@ func (s *Service) Wire(mux wire.Mux) {
 		func(r *http.Request, _ struct{}) (wire.ClaimResponse, error) {
 			return s.Claim(r.Context(), node(r))
 		}))
+	s.changedRoute(mux)
 	mux.HandleFunc("POST /wire/v1/commands/{id}/extend", wire.Handle("agent",
 		func(r *http.Request, in wire.ExtendRequest) (struct{}, error) {
 			return struct{}{}, s.Extend(r.Context(), node(r), r.PathValue("id"), in)

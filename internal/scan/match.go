@@ -182,7 +182,7 @@ func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b 
 	if err != nil {
 		return fmt.Errorf("complete scan %s: %w", claim.ID, err)
 	}
-	if err := finished(ctx, tx, claim.ID); err != nil {
+	if err := s.finished(ctx, tx, claim.ID); err != nil {
 		return err
 	}
 	return event.AppendTo(ctx, tx, now, event.Of(b.node), "scan.completed", claim.ID, map[string]any{
