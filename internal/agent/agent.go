@@ -50,6 +50,8 @@ type Options struct {
 	// Heartbeat is how often the agent says that it is there; the console's pace if
 	// it is zero.
 	Heartbeat time.Duration
+	// Unwatched says that changes of packages are not to be noticed.
+	Unwatched bool
 	// Settle is for how long package databases have to be quiet before a change of
 	// them is told; watch.DefaultSettle if it is zero.
 	Settle time.Duration
@@ -77,7 +79,7 @@ type Agent struct {
 	options  Options
 	client   *wire.Client
 	children *children
-	packages *packages // nil for a machine that exists in a simulation alone
+	packages *packages // nil where they are not watched
 	session  string
 	machine  *machine
 }
@@ -134,7 +136,7 @@ func (a *Agent) work(ctx context.Context, node string) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if a.options.Machine == nil {
+	if a.options.Machine == nil && !a.options.Unwatched {
 		a.packages = newPackages(a.options, node) // before anything is collected
 		a.packages.watchHost(ctx, a.options.Root)
 	}
