@@ -33,6 +33,8 @@ type Service struct {
 
 	mu    sync.Mutex
 	asked map[string]time.Time // ecosystem → when it was last asked for
+	// unneeded is when there was last nothing to ask for: nothing is installed anywhere.
+	unneeded time.Time
 
 	// wanting wakes Run for the intelligence alone: its sources are too large for
 	// who asks to wait for them.
@@ -48,6 +50,9 @@ type Settings struct {
 	URL          string
 	Intelligence Addresses
 	Interval     time.Duration
+	// StaleAfter is how long after its last success the feed is stale; zero is
+	// [DefaultStaleAfter], or three intervals if they are longer.
+	StaleAfter time.Duration
 	// Ecosystems are those to take from a URL: "all", a list, or "auto" or nothing
 	// for those that the inventory holds.
 	Ecosystems []string
@@ -82,6 +87,7 @@ func NewService(store *Store, d *db.DB, settings Settings, now func() time.Time)
 func (s *Service) Run(ctx context.Context) {
 	var listening sync.WaitGroup
 	listening.Go(func() { s.listen(ctx) })
+	listening.Go(func() { s.keepJudging(ctx) })
 	defer listening.Wait()
 	s.reassess(ctx)
 	s.begin(ctx)
@@ -192,15 +198,22 @@ func (s *Service) updateUnless(ctx context.Context, named []string, spared func(
 		outcome, err = s.update(ctx, named)
 		return err
 	})
-	if ctx.Err() != nil || err == nil && !outcome.Changed {
+	if ctx.Err() != nil {
 		return outcome, err
+	}
+	if judged := s.judge(ctx); judged != nil {
+		slog.WarnContext(ctx, "whether the feed is stale is not known", "error", judged)
+	}
+	if err == nil && !outcome.Changed {
+		return outcome, nil
 	}
 	kind, data := "feed.updated", any(outcome)
 	if err != nil {
 		kind, data = "feed.update_failed", map[string]string{"error": err.Error()}
 		slog.ErrorContext(ctx, "feed not updated", "error", err)
 	} else {
-		slog.InfoContext(ctx, "feed updated", "revision", outcome.Revision, "records", outcome.Records)
+		slog.InfoContext(ctx, "feed updated", "revision", outcome.Revision, "records", outcome.Records,
+			"new", outcome.Changes.New, "changed", outcome.Changes.Changed, "gone", outcome.Changes.Gone)
 	}
 	logged := s.db.Write(ctx, func(tx *db.Tx) error {
 		return event.AppendTo(ctx, tx, s.now(), event.Everybody, kind, outcome.Revision, data)
@@ -219,8 +232,14 @@ func (s *Service) update(ctx context.Context, named []string) (_ Outcome, err er
 		}
 	case isURL(options.URL):
 		wanted, err := s.wanted(ctx, named)
-		if err != nil || len(wanted) == 0 {
+		if err != nil {
 			return Outcome{}, err
+		}
+		if len(wanted) == 0 {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.unneeded = s.now()
+			return Outcome{}, nil
 		}
 		options.Ecosystems = wanted
 	}
@@ -311,12 +330,17 @@ type Overview struct {
 	Status
 	// AsOf is the newest date of any source: how old the knowledge is.
 	AsOf time.Time `json:"as_of,omitzero"`
+	Freshness
 }
 
 // Overview returns the state of the feed.
 func (s *Service) Overview(ctx context.Context) (Overview, error) {
 	status, err := s.store.Status(ctx)
-	return Overview{status, status.AsOf()}, err
+	if err != nil {
+		return Overview{Status: status, AsOf: status.AsOf()}, err
+	}
+	fresh, err := s.freshness(ctx)
+	return Overview{status, status.AsOf(), fresh}, err
 }
 
 // AsOf is the newest date of any part of OSV, which decides what is found; zero if
