@@ -2,6 +2,8 @@ package feed
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -148,6 +150,41 @@ func TestUpdateCountsChanges(t *testing.T) {
 		}
 		if err := json.Unmarshal([]byte(said[1]), &last); err != nil || last.Changes["new"] != 1 || last.Changes["changed"] != 1 || last.Changes["gone"] != 0 {
 			t.Errorf("the event says %s, %v", said[1], err)
+		}
+	}, event.Migrations, Migrations)
+}
+
+// TestSlowSourceDelaysNoOther: OSV is brought up to date while another source has not
+// answered yet.
+func TestSlowSourceDelaysNoOther(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		asked, answer := make(chan struct{}), make(chan struct{})
+		slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			close(asked)
+			<-answer
+			_, _ = w.Write([]byte(kevFile))
+		}))
+		defer slow.Close()
+		s := NewService(openStore(t), d, Settings{URL: everything(t), Interval: time.Hour, Intelligence: Addresses{KEV: slow.URL}}, time.Now)
+		fetched := make(chan error)
+		go func() { fetched <- s.UpdateIntelligence(t.Context()) }()
+		<-asked
+		outcome, err := s.Update(t.Context(), nil)
+		if err != nil || !outcome.Changed {
+			t.Errorf("OSV: %+v, %v", outcome, err)
+		}
+		close(answer)
+		if err := <-fetched; err != nil {
+			t.Error(err)
+		}
+		overview, err := s.Overview(t.Context())
+		if err != nil || overview.Revision != outcome.Revision || overview.Intelligence == "" {
+			t.Errorf("%+v, %v", overview, err)
+		}
+		for _, source := range overview.Status.Sources {
+			if wanted := source.Ecosystem() != "" || source.Name == "kev"; wanted == source.AttemptedAt.IsZero() && source.State != SourceOff {
+				t.Errorf("%s was attempted at %v", source.Name, source.AttemptedAt)
+			}
 		}
 	}, event.Migrations, Migrations)
 }

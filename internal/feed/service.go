@@ -90,29 +90,39 @@ func (s *Service) Run(ctx context.Context) {
 	listening.Go(func() { s.keepJudging(ctx) })
 	defer listening.Wait()
 	s.reassess(ctx)
+	listening.Go(func() { s.keepIntelligence(ctx) })
 	s.begin(ctx)
 	for ctx.Err() == nil {
-		s.rest(ctx, time.After(s.settings.Interval+rand.N(s.settings.Interval/10+1)))
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.due():
+		}
 		_, _ = s.updateIfDue(ctx) // which logs, and keeps the failure for the status
 	}
 }
 
-// rest updates the intelligence, and again whenever that is asked for, until the
-// next update is due.
-func (s *Service) rest(ctx context.Context, due <-chan time.Time) {
+// due tells when an interval is over, more or less.
+func (s *Service) due() <-chan time.Time {
+	return time.After(s.settings.Interval + rand.N(s.settings.Interval/10+1))
+}
+
+// keepIntelligence updates the intelligence at once, at every interval, and whenever
+// that is asked for, beside OSV: neither waits for the other's sources.
+func (s *Service) keepIntelligence(ctx context.Context) {
 	// Not what another console has asked for within an interval.
-	spared := func(h handed) bool { return s.now().Sub(h.intelligenceChecked) < s.settings.Interval }
-	for {
+	recent := func(h handed) bool { return s.now().Sub(h.intelligenceChecked) < s.settings.Interval }
+	for spared := recent; ctx.Err() == nil; {
 		if err := s.updateIntelligence(ctx, spared); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "intelligence not updated", "error", err)
 		}
-		spared = never
 		select {
 		case <-ctx.Done():
 			return
-		case <-due:
-			return
+		case <-s.due():
+			spared = recent
 		case <-s.wanting:
+			spared = never
 		}
 	}
 }
@@ -257,12 +267,26 @@ func never(handed) bool { return false }
 
 func (s *Service) updateIntelligence(ctx context.Context, spared func(handed) bool) error {
 	var outcome IntelligenceOutcome
-	err := s.alone(ctx, func(h *handed) (err error) {
-		if spared(*h) {
+	// One console fetches for all; while it installs, none installs anything else.
+	install := func(install func() error) error {
+		return s.alone(ctx, func(h *handed) error {
+			h.intelligenceChecked = s.now()
+			return install()
+		})
+	}
+	err := s.db.Alone(ctx, db.Intelligence, func() error {
+		var h handed
+		if s.settings.Shared != nil {
+			var err error
+			if h, err = s.receive(ctx); err != nil {
+				return err
+			}
+		}
+		if spared(h) {
 			return nil
 		}
-		h.intelligenceChecked = s.now()
-		outcome, err = s.store.UpdateIntelligence(ctx, Options{Intelligence: s.settings.Intelligence})
+		var err error
+		outcome, err = s.store.UpdateIntelligence(ctx, Options{Intelligence: s.settings.Intelligence, turn: install})
 		return err
 	})
 	if err != nil {

@@ -26,6 +26,9 @@ type Options struct {
 	Intelligence Addresses
 	// AllowOlder accepts sources that are older than what is installed.
 	AllowOlder bool
+
+	// turn calls what installs intelligence while nobody else installs anything.
+	turn func(install func() error) error
 }
 
 // Outcome is what a successful update did.

@@ -61,6 +61,8 @@ const (
 	Events
 	// Feed is compiling a feed, which one console does for all.
 	Feed
+	// Intelligence is fetching what is known beside advisories, likewise.
+	Intelligence
 )
 
 // Take waits for its turn, which lasts until the transaction ends. On SQLite
