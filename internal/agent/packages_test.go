@@ -1,6 +1,8 @@
 package agent_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -162,5 +164,43 @@ func TestChangeThatAScanHasSeen(t *testing.T) {
 	defer h.network.mu.Unlock()
 	if h.network.counted != 0 {
 		t.Errorf("the console was told %d times of what it knew", h.network.counted)
+	}
+}
+
+// A console that does not know the call is told again later, and all else goes on.
+func TestOlderConsole(t *testing.T) {
+	h := newHouse(t)
+	h.automatic(whereSoftwareRuns)
+	older := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wire/v1/changed" {
+			h.network.set(func(n *network) { n.counted++ })
+			http.NotFound(w, r)
+			return
+		}
+		h.proxy.Config.Handler.ServeHTTP(w, r)
+	}))
+	defer older.Close()
+	m := h.machine()
+	address, err := url.Parse(older.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.console, m.settle = address, 50*time.Millisecond
+	node, stop := m.registered()
+	defer stop()
+	h.complete(node, scan.OnArrival, 1)
+	m.upgrade("1.3.5-10")
+	eventually(t, "the console is told", func() bool {
+		h.network.mu.Lock()
+		defer h.network.mu.Unlock()
+		return h.network.counted == 1
+	})
+	if s := h.finished(h.startScan(node), scan.Complete); s.Opened == 0 {
+		t.Errorf("scan = %+v", s)
+	}
+	h.network.mu.Lock()
+	defer h.network.mu.Unlock()
+	if h.network.counted != 1 {
+		t.Errorf("it was told %d times", h.network.counted)
 	}
 }
