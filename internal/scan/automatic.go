@@ -153,8 +153,10 @@ func (s *Service) queue(ctx context.Context, tx *db.Tx, nodes []string, trigger 
 		Node    string `json:"node"`
 		Due     int64  `json:"due"`
 	}
-	pauses := make(map[string]time.Time)
-	if trigger == OnChange {
+	pauses, begin := make(map[string]time.Time), now
+	if trigger == OnArrival {
+		begin = s.arrivals.slot(now) // what one agent collects, it collects in turn anyhow
+	} else {
 		var err error
 		if pauses, err = lastChanges(ctx, tx, nodes, now); err != nil {
 			return err
@@ -162,7 +164,7 @@ func (s *Service) queue(ctx context.Context, tx *db.Tx, nodes []string, trigger 
 	}
 	rows := make([]row, len(nodes))
 	for i, node := range nodes {
-		due := now
+		due := begin
 		if last, ok := pauses[node]; ok {
 			due = last.Add(changePause)
 		}

@@ -86,11 +86,11 @@ func target(ctx context.Context, tx *db.Tx, scan string) (*wire.Target, error) {
 	return &t, nil
 }
 
-// retrySeconds is when the first lease on a command of the node ends; zero if
-// there is none.
+// retrySeconds is when the first lease on a command of the node ends, or the first
+// command is due; zero if there is none.
 func (s *Service) retrySeconds(ctx context.Context, tx *db.Tx, node string) (int, error) {
 	var until time.Time
-	err := tx.QueryRowContext(ctx, `SELECT min(lease_until) FROM command WHERE node_id = $1 AND state = 'open'`, node).Scan(db.Time{Time: &until})
+	err := tx.QueryRowContext(ctx, `SELECT min(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) FROM command WHERE node_id = $1 AND state = 'open'`, node).Scan(db.Time{Time: &until})
 	if err != nil || until.IsZero() {
 		return 0, err
 	}

@@ -132,12 +132,15 @@ type Service struct {
 	now       func() time.Time
 	reading   chan struct{} // holds a token for each uploaded SBOM that is read
 	automatic func(context.Context, db.Querier) (Automatic, error)
+	arrivals  pace
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, f Fleet, findings Findings, k Knowledge, signals *lease.Signals, now func() time.Time) *Service {
 	nothing := func(context.Context, db.Querier) (Automatic, error) { return Automatic{}, nil }
-	return &Service{d, f, findings, k, signals, now, make(chan struct{}, uploads), nothing}
+	return &Service{
+		db: d, fleet: f, findings: findings, knowledge: k, signals: signals, now: now, reading: make(chan struct{}, uploads), automatic: nothing,
+	}
 }
 
 var (
