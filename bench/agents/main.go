@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"patrol/internal/client"
+	"patrol/internal/operations"
 	"patrol/internal/scan"
 )
 
@@ -73,6 +74,9 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 		return err
 	}
 	defer func() { cancel(); c.wait() }()
+	if err := onDemandOnly(ctx, c); err != nil {
+		return err
+	}
 	token, err := c.api.CreateToken(ctx, "enrolment", "agents of the bench")
 	if err != nil {
 		return err
@@ -99,6 +103,17 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 		return err
 	}
 	return scanAll(ctx, out, c, o)
+}
+
+// onDemandOnly has no node scanned by itself, so that what is measured is what was
+// asked for.
+func onDemandOnly(ctx context.Context, c *console) error {
+	var settings operations.Settings
+	if err := c.api.Do(ctx, http.MethodGet, "settings", nil, &settings); err != nil {
+		return err
+	}
+	settings.Automatic = operations.Automatic{OnArrival: []string{}, OnChange: []string{}}
+	return c.api.Do(ctx, http.MethodPut, "settings", settings, nil)
 }
 
 // listening waits until each agent has its stream open.

@@ -40,6 +40,7 @@ credential in --data-dir from then on.`,
 	f.StringToStringVar(&o.Labels, "label", nil, "k=v, several times or separated by commas")
 	f.StringVar(&o.Root, "root", "/", "tree to scan")
 	f.StringSliceVar(&o.Runtimes, "runtime", nil, "docker:SOCKET, containerd:SOCKET or cri:SOCKET: container runtime to ask, several times, instead of those that are found")
+	f.BoolVar(&o.Unwatched, "unwatched", false, "do not notice when packages change: nothing is scanned because of it")
 	f.StringVar(&o.DataDir, "data-dir", agentDir(), "directory for the agent's identity")
 	return cmd
 }

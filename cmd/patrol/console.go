@@ -56,6 +56,7 @@ or one that it makes and prints once.`,
 	intelligenceFlags(f, &o.Intelligence)
 	oidcFlags(f, &o.OIDC)
 	f.DurationVar(&o.FeedInterval, "feed-interval", time.Hour, "how often the feed is updated")
+	f.DurationVar(&o.FeedStaleAfter, "feed-stale-after", 0, "how long after its last successful update the feed is stale; without it 24h, or three intervals if they are longer")
 	f.DurationVar(&o.DrainDelay, "drain-delay", 0, "how long to answer on after being told to end, so that a load balancer sees it first")
 	f.StringVar(&o.OTLPEndpoint, "otlp-endpoint", "", "where OpenTelemetry traces are sent, such as http://collector:4318; without it OTEL_* decide, and by default none are")
 	f.DurationVar(&o.NodeRetention, "node-retention", fleet.DefaultRetention, "how long a node may be inactive before it is retired; 0 is for ever")

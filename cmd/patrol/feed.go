@@ -61,6 +61,9 @@ it all up by itself.`,
 				state = "was installed already"
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Feed revision %s %s: %d records of %d sources.\n", outcome.Revision, state, outcome.Records, len(outcome.Sources))
+			if outcome.Changed && err == nil {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d records are new, %d changed, %d are gone.\n", outcome.Changes.New, outcome.Changes.Changed, outcome.Changes.Gone)
+			}
 			for _, name := range outcome.Dropped {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: source %s is no longer there; what it covered is not assessed from now on\n", name)
 			}
@@ -178,7 +181,7 @@ func feedStatusCommand(dir *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(cmd.OutOrStdout(), output, feed.Overview{Status: status, AsOf: status.AsOf()}, func(w io.Writer) { feedTable(w, status) })
+			return show(cmd.OutOrStdout(), output, feed.Overview{Status: status, AsOf: status.AsOf(), Freshness: status.Freshness(time.Now(), feed.DefaultStaleAfter)}, func(w io.Writer) { feedTable(w, status) })
 		},
 	}
 	outputFlag(cmd, &output)
@@ -189,6 +192,9 @@ func feedTable(w io.Writer, s feed.Status) {
 	if s.Sample {
 		fmt.Fprintf(w, "Only the built-in SAMPLE is installed, as of %s (%s). It knows far too little to judge a machine by: run patrol feed update.\n",
 			s.AsOf().Format(time.DateOnly), age(s.AsOf()))
+	}
+	if f := s.Freshness(time.Now(), feed.DefaultStaleAfter); f.Stale {
+		fmt.Fprintf(w, "The feed is STALE since %s: %s.\n", f.Since.Format(time.RFC3339), f.Because)
 	}
 	fmt.Fprintf(w, "Revision %s, %d records, installed %s.\n", s.Revision, s.Records, s.InstalledAt.Format(time.RFC3339))
 	if a := s.LastAttempt; a != nil && a.Error != "" {

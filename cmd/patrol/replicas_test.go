@@ -17,6 +17,7 @@ import (
 	"patrol/internal/client"
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/operations"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/db/dbtest"
 	"patrol/internal/platform/lease"
@@ -104,13 +105,15 @@ func wantEverySecond(t *testing.T, runs []schedule.Run) {
 	t.Logf("fired %d times, for %v", len(runs), runs[0].ScheduledFor.Sub(runs[len(runs)-1].ScheduledFor))
 }
 
-// startAgents runs agents in this process, until the test ends.
+// startAgents runs agents in this process, until the test ends, whose nodes are
+// scanned when the test asks for it alone.
 func startAgents(t *testing.T, c *client.Client, n int) {
 	t.Helper()
 	token, err := c.CreateToken(t.Context(), "enrolment", "fleet")
 	if err != nil {
 		t.Fatal(err)
 	}
+	onDemandOnly(t, c)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	t.Cleanup(func() { cancel(); running.Wait() })
@@ -119,11 +122,26 @@ func startAgents(t *testing.T, c *client.Client, n int) {
 		running.Go(func() {
 			err := sensor.Run(ctx, sensor.Options{
 				Console: c.Console, EnrolmentToken: token.Token, HTTP: c.HTTP, Root: fixture, DataDir: filepath.Join(dir, fmt.Sprint(i)),
+				Unwatched: true, // the kernel lets one user watch in 128 places
 			})
 			if err != nil && ctx.Err() == nil {
 				t.Errorf("agent %d: %v", i, err)
 			}
 		})
+	}
+}
+
+// onDemandOnly has no node scanned by itself.
+func onDemandOnly(t *testing.T, c *client.Client) {
+	t.Helper()
+	var settings operations.Settings
+	err := c.Do(t.Context(), "GET", "settings", nil, &settings)
+	if err == nil {
+		settings.Automatic = operations.Automatic{OnArrival: []string{}, OnChange: []string{}}
+		err = c.Do(t.Context(), "PUT", "settings", settings, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -50,6 +50,11 @@ type Options struct {
 	// Heartbeat is how often the agent says that it is there; the console's pace if
 	// it is zero.
 	Heartbeat time.Duration
+	// Unwatched says that changes of packages are not to be noticed.
+	Unwatched bool
+	// Settle is for how long package databases have to be quiet before a change of
+	// them is told; watch.DefaultSettle if it is zero.
+	Settle time.Duration
 	// Machine, if set, stands in for the machine: nothing of Root is read, and no
 	// runtime is asked.
 	Machine Machine
@@ -74,6 +79,7 @@ type Agent struct {
 	options  Options
 	client   *wire.Client
 	children *children
+	packages *packages // nil where they are not watched
 	session  string
 	machine  *machine
 }
@@ -100,7 +106,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		if err := a.identify(ctx, &id); err != nil || ctx.Err() != nil {
 			return err
 		}
-		switch err := a.work(ctx); {
+		switch err := a.work(ctx, id.Node); {
 		case errors.Is(err, wire.ErrUnknown):
 			slog.Warn("the console does not know this agent's credential: it was revoked, or the console was set up anew", "node", id.Node)
 		case errors.Is(err, wire.ErrShared):
@@ -124,12 +130,16 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // work goes on until the context ends, or the console refuses the agent. It begins
 // once the console has heard who this is: a clone is not to work for the original.
-func (a *Agent) work(ctx context.Context) error {
+func (a *Agent) work(ctx context.Context, node string) error {
 	if err := a.greet(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if a.options.Machine == nil && !a.options.Unwatched {
+		a.packages = newPackages(a.options, node) // before anything is collected
+		a.packages.watchHost(ctx, a.options.Root)
+	}
 	wake := make(chan struct{}, 1)
 	var others sync.WaitGroup
 	others.Go(func() { a.listen(ctx, wake) })
@@ -142,6 +152,11 @@ func (a *Agent) work(ctx context.Context) error {
 		}
 	})
 	others.Go(func() { a.children.report(ctx, a.client) })
+	if a.packages != nil {
+		others.Go(func() { a.packages.watcher.Run(ctx) })
+		others.Go(func() { a.packages.follow(ctx, a.children) })
+		others.Go(func() { a.packages.report(ctx, a.client) })
+	}
 	a.obey(ctx, wake)
 	others.Wait()
 	return context.Cause(ctx)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -43,6 +44,7 @@ type children struct {
 	changed chan struct{}
 	again   chan struct{} // the console may not know what it was told
 	looked  chan struct{} // closed once sockets were looked for
+	listed  chan struct{} // what runs may be others now, for who watches their packages
 
 	mu       sync.Mutex // guards what follows
 	runtimes map[string]*followed
@@ -59,7 +61,7 @@ type followed struct {
 func newChildren(labels map[string]string) *children {
 	c := &children{
 		labels: map[string]string{}, changed: make(chan struct{}, 1), again: make(chan struct{}, 1),
-		looked: make(chan struct{}), runtimes: map[string]*followed{},
+		looked: make(chan struct{}), listed: make(chan struct{}, 1), runtimes: map[string]*followed{},
 	}
 	if cluster := labels[containers.ClusterLabel]; cluster != "" {
 		c.labels[containers.ClusterLabel] = cluster
@@ -175,6 +177,7 @@ func (c *children) set(r containers.Runtime, list []wire.Child, err error) {
 		f.list = list
 	}
 	poke(c.changed)
+	poke(c.listed)
 }
 
 // now is all that is known; false before every runtime was asked once, for what
@@ -283,6 +286,15 @@ func (c *children) collect(ctx context.Context, target wire.Target) (*collect.Re
 		return nil, fmt.Errorf("the container runtime %s is not there any more", target.Runtime)
 	}
 	return containers.Collect(ctx, r, target.Kind, target.Key)
+}
+
+// open opens the tree of a container.
+func (c *children) open(ctx context.Context, runtime, key string) (*os.Root, error) {
+	r := c.runtime(runtime)
+	if r == nil {
+		return nil, fmt.Errorf("the container runtime %s is not there any more", runtime)
+	}
+	return containers.Root(ctx, r, key)
 }
 
 // storage are the directories below root, as paths below it, where runtimes keep

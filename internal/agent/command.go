@@ -61,6 +61,7 @@ func (a *Agent) scan(ctx context.Context, command wire.Command) error {
 	slog.Info("scan begins", "scan", command.Scan, "of", about(command))
 	var finish wire.FinishRequest
 	var encoded []byte
+	state := a.packages.before(ctx, a, command.Target)
 	result, err := a.collect(ctx, command)
 	if err == nil {
 		encoded, err = result.Document.Encode()
@@ -75,7 +76,7 @@ func (a *Agent) scan(ctx context.Context, command wire.Command) error {
 		slog.Info("collected", "scan", command.Scan, "components", len(result.Document.Components),
 			"files", result.Files, "warnings", len(result.Warnings), "took", time.Since(started).Round(time.Millisecond))
 	}
-	return again(ctx, "report the scan", func() error {
+	err = again(ctx, "report the scan", func() error {
 		out, err := a.client.Finish(ctx, command, finish)
 		if err != nil || !out.Send {
 			return err
@@ -89,6 +90,10 @@ func (a *Agent) scan(ctx context.Context, command wire.Command) error {
 		_, err = a.client.Finish(ctx, command, finish)
 		return err
 	})
+	if err == nil && ctx.Err() == nil && finish.Error == "" {
+		a.packages.scanned(command.Target, state)
+	}
+	return err
 }
 
 // collect reads the host, or what the command is about.

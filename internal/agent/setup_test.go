@@ -23,6 +23,7 @@ import (
 	"patrol/internal/console"
 	"patrol/internal/feed"
 	"patrol/internal/fleet"
+	"patrol/internal/operations"
 	"patrol/internal/platform/auth"
 	"patrol/internal/scan"
 )
@@ -83,7 +84,22 @@ func newHouse(t *testing.T) *house {
 	if err := h.api.SignIn(t.Context(), "admin", password); err != nil {
 		t.Fatal(err)
 	}
+	h.automatic(operations.Automatic{OnArrival: []string{}, OnChange: []string{}}) // tests say what is scanned
 	return h
+}
+
+// automatic sets which kinds of node are scanned by themselves.
+func (h *house) automatic(kinds operations.Automatic) {
+	h.t.Helper()
+	var settings operations.Settings
+	err := h.api.Do(h.t.Context(), http.MethodGet, "settings", nil, &settings)
+	if err == nil {
+		settings.Automatic = kinds
+		err = h.api.Do(h.t.Context(), http.MethodPut, "settings", settings, nil)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 func (n *network) rewrite(r *httputil.ProxyRequest) {
@@ -107,9 +123,10 @@ func (n *network) answer(r *http.Response) error {
 
 func (n *network) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		upload := r.Method == http.MethodPut && strings.HasPrefix(r.URL.Path, "/wire/")
 		n.mu.Lock()
 		held, release, refuse, broken := n.held, n.release, n.refuse == r.Method, n.broken != "" && n.broken == r.URL.Path
-		if r.Method == http.MethodPut {
+		if upload {
 			n.uploads++
 			n.held = nil
 		}
@@ -117,7 +134,7 @@ func (n *network) gate(next http.Handler) http.Handler {
 			n.counted++
 		}
 		n.mu.Unlock()
-		if r.Method == http.MethodPut && held != nil {
+		if upload && held != nil {
 			close(held)
 			<-release
 		}
@@ -220,6 +237,7 @@ type machine struct {
 	console       *url.URL
 	runtimes      []string
 	heartbeat     time.Duration
+	settle        time.Duration
 	labels        map[string]string
 	cloud         func(context.Context) (cloud.Identity, bool)
 }
@@ -239,7 +257,7 @@ func (h *house) machine() *machine {
 func (m *machine) options(enrolment string) agent.Options {
 	return agent.Options{
 		Console: m.console, EnrolmentToken: enrolment, HTTP: &http.Client{Transport: new(http.Transport)},
-		Root: m.root, DataDir: m.dataDir, Labels: m.labels, Version: "test", Runtimes: m.runtimes, Cloud: m.cloud, Heartbeat: m.heartbeat,
+		Root: m.root, DataDir: m.dataDir, Labels: m.labels, Version: "test", Runtimes: m.runtimes, Cloud: m.cloud, Heartbeat: m.heartbeat, Settle: m.settle,
 	}
 }
 

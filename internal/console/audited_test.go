@@ -15,6 +15,7 @@ var unaudited = map[string]string{
 	"POST /api/v1/schedules/preview":     "it asks what a schedule would do, and changes nothing",
 	"POST /wire/v1/heartbeat":            "an agent's report of its machine, every 30 s; what is new in it is an event",
 	"POST /wire/v1/children":             "an agent's report of its containers; each that comes or goes is an event",
+	"POST /wire/v1/changed":              "an agent's report that packages changed; the scan because of it tells",
 	"PUT /wire/v1/sboms/{digest}":        "an agent's document, named by what is in it",
 	"POST /wire/v1/commands/claim":       "an agent takes up work that somebody asked for, whose entry tells of it",
 	"POST /wire/v1/commands/{id}/extend": "the same work goes on",

@@ -49,6 +49,9 @@ type Options struct {
 	PlainHTTP    bool
 	FeedURL      string
 	FeedInterval time.Duration
+	// FeedStaleAfter is how long after its last successful update the feed is stale;
+	// zero for the default.
+	FeedStaleAfter time.Duration
 	// Ecosystems are those to take from a URL; none means what the inventory holds.
 	Ecosystems []string
 	// Intelligence is where the sources beside OSV are published.
@@ -129,7 +132,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	c.fleet = fleet.NewService(c.db, c.auth, signals, now)
 	c.findings = finding.NewService(c.db, c.fleet, now)
 	c.feed = feed.NewService(c.store, c.db, feed.Settings{
-		URL: o.FeedURL, Interval: o.FeedInterval, Ecosystems: o.Ecosystems, Installed: c.fleet.Ecosystems,
+		URL: o.FeedURL, Interval: o.FeedInterval, StaleAfter: o.FeedStaleAfter, Ecosystems: o.Ecosystems, Installed: c.fleet.Ecosystems,
 		Intelligence: o.Intelligence, Signals: signals, Shared: c.shared(),
 		Reassess: func(ctx context.Context, known *feed.Intelligence) error { return c.findings.Reassess(ctx, known) },
 	}, now)
@@ -138,9 +141,14 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 		return scope.Column, err
 	})
 	c.scans = scan.NewService(c.db, c.fleet, c.findings, c.feed, signals, now)
+	c.scans.SetAutomatic(func(ctx context.Context, q db.Querier) (scan.Automatic, error) {
+		a, err := operations.ReadAutomatic(ctx, q)
+		return scan.Automatic(a), err
+	})
 	c.fleet.SetLifecycle(fleet.Lifecycle{
 		Retention: o.NodeRetention,
 		OnRetire:  []func(context.Context, *db.Tx, string) error{c.findings.Retire, c.scans.Retire, c.fleet.Uninstalled},
+		OnArrive:  []func(context.Context, *db.Tx, []fleet.NodeName) error{c.scans.Arrive},
 	})
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, c.feed, signals, now)
 	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL, Listening: c.fleet.Listening}, now)

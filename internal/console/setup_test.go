@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/tlscert"
 	"patrol/internal/sbom"
+	"patrol/internal/scan"
 	"patrol/internal/wire"
 )
 
@@ -43,6 +45,7 @@ func openHouseIn(t *testing.T, dir, feedURL string) house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.scans.SetAutomatic(func(context.Context, db.Querier) (scan.Automatic, error) { return scan.Automatic{}, nil })
 	server := httptest.NewServer(c.handler(false))
 	t.Cleanup(func() {
 		server.Close()

@@ -71,7 +71,7 @@ func removeUnused(path string) error {
 
 // abandoned is the age at which an unfinished file is no longer anybody's. Only
 // updates take long, and the one that cleans up is the only one.
-const abandoned = time.Hour
+const abandoned = 24 * time.Hour
 
 // clean removes what processes that were killed have left behind.
 func (s *Store) clean(now time.Time) error {

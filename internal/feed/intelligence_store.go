@@ -66,3 +66,12 @@ func (s *Store) installedIntelligence() (*bolt.DB, intelligenceManifest) {
 	}
 	return db, m
 }
+
+// intelligenceManifest says what is installed at this moment.
+func (s *Store) intelligenceManifest() intelligenceManifest {
+	open, m := s.installedIntelligence()
+	if open != nil {
+		_ = open.Close() // it was only read
+	}
+	return m
+}

@@ -45,26 +45,61 @@ func (s *Store) UpdateIntelligence(ctx context.Context, o Options) (Intelligence
 }
 
 func (s *Store) updateIntelligence(ctx context.Context, o Options) (outcome IntelligenceOutcome, err error) {
-	unlock, err := s.lock(ctx)
-	if err != nil {
-		return outcome, err
+	if o.turn == nil {
+		o.turn = func(install func() error) error { return install() }
 	}
-	defer unlock()
+	for range attempts {
+		outcome, err = s.tryIntelligence(ctx, o)
+		if !errors.Is(err, errOvertaken) {
+			break
+		}
+	}
+	return outcome, err
+}
+
+// attempts is how often what other processes install meanwhile is taken into account.
+const attempts = 3
+
+// errOvertaken says that what was fetched is news of something else than what is
+// installed by now.
+var errOvertaken = errors.New("another process installed another revision meanwhile")
+
+// tryIntelligence fetches without the lock, for that may take long, and OSV is not to
+// wait for it.
+func (s *Store) tryIntelligence(ctx context.Context, o Options) (outcome IntelligenceOutcome, err error) {
 	scratch, err := os.MkdirTemp(s.dir, temporaryPrefix)
 	if err != nil {
 		return outcome, err
 	}
 	defer os.RemoveAll(scratch)
-	before, installed := s.installedIntelligence()
-	if before != nil {
-		defer before.Close()
-	}
-	u := intelligenceUpdate{scratch: scratch, before: before, installed: installed, allowOlder: o.AllowOlder}
+	u := intelligenceUpdate{scratch: scratch, installed: s.intelligenceManifest(), allowOlder: o.AllowOlder}
 	now := time.Now().UTC()
 	u.fetch(ctx, fetcher{newWeb(o.Client), scratch}, o.Intelligence, now)
 	if err := ctx.Err(); err != nil {
 		return outcome, err
 	}
+	err = o.turn(func() error {
+		outcome, err = s.installFetched(ctx, u, now)
+		return err
+	})
+	return outcome, err
+}
+
+// installFetched compiles what is new, and installs it.
+func (s *Store) installFetched(ctx context.Context, u intelligenceUpdate, now time.Time) (outcome IntelligenceOutcome, err error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return outcome, err
+	}
+	defer unlock()
+	before, installed := s.installedIntelligence()
+	if before != nil {
+		defer before.Close()
+	}
+	if installed.Revision != u.installed.Revision {
+		return outcome, errOvertaken
+	}
+	u.before = before
 	m := installed
 	if u.changes() {
 		if m, err = u.compile(ctx, s); err != nil {

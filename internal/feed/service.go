@@ -33,6 +33,8 @@ type Service struct {
 
 	mu    sync.Mutex
 	asked map[string]time.Time // ecosystem → when it was last asked for
+	// unneeded is when there was last nothing to ask for: nothing is installed anywhere.
+	unneeded time.Time
 
 	// wanting wakes Run for the intelligence alone: its sources are too large for
 	// who asks to wait for them.
@@ -48,6 +50,9 @@ type Settings struct {
 	URL          string
 	Intelligence Addresses
 	Interval     time.Duration
+	// StaleAfter is how long after its last success the feed is stale; zero is
+	// [DefaultStaleAfter], or three intervals if they are longer.
+	StaleAfter time.Duration
 	// Ecosystems are those to take from a URL: "all", a list, or "auto" or nothing
 	// for those that the inventory holds.
 	Ecosystems []string
@@ -82,31 +87,42 @@ func NewService(store *Store, d *db.DB, settings Settings, now func() time.Time)
 func (s *Service) Run(ctx context.Context) {
 	var listening sync.WaitGroup
 	listening.Go(func() { s.listen(ctx) })
+	listening.Go(func() { s.keepJudging(ctx) })
 	defer listening.Wait()
 	s.reassess(ctx)
+	listening.Go(func() { s.keepIntelligence(ctx) })
 	s.begin(ctx)
 	for ctx.Err() == nil {
-		s.rest(ctx, time.After(s.settings.Interval+rand.N(s.settings.Interval/10+1)))
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.due():
+		}
 		_, _ = s.updateIfDue(ctx) // which logs, and keeps the failure for the status
 	}
 }
 
-// rest updates the intelligence, and again whenever that is asked for, until the
-// next update is due.
-func (s *Service) rest(ctx context.Context, due <-chan time.Time) {
+// due tells when an interval is over, more or less.
+func (s *Service) due() <-chan time.Time {
+	return time.After(s.settings.Interval + rand.N(s.settings.Interval/10+1))
+}
+
+// keepIntelligence updates the intelligence at once, at every interval, and whenever
+// that is asked for, beside OSV: neither waits for the other's sources.
+func (s *Service) keepIntelligence(ctx context.Context) {
 	// Not what another console has asked for within an interval.
-	spared := func(h handed) bool { return s.now().Sub(h.intelligenceChecked) < s.settings.Interval }
-	for {
+	recent := func(h handed) bool { return s.now().Sub(h.intelligenceChecked) < s.settings.Interval }
+	for spared := recent; ctx.Err() == nil; {
 		if err := s.updateIntelligence(ctx, spared); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "intelligence not updated", "error", err)
 		}
-		spared = never
 		select {
 		case <-ctx.Done():
 			return
-		case <-due:
-			return
+		case <-s.due():
+			spared = recent
 		case <-s.wanting:
+			spared = never
 		}
 	}
 }
@@ -192,15 +208,22 @@ func (s *Service) updateUnless(ctx context.Context, named []string, spared func(
 		outcome, err = s.update(ctx, named)
 		return err
 	})
-	if ctx.Err() != nil || err == nil && !outcome.Changed {
+	if ctx.Err() != nil {
 		return outcome, err
+	}
+	if judged := s.judge(ctx); judged != nil {
+		slog.WarnContext(ctx, "whether the feed is stale is not known", "error", judged)
+	}
+	if err == nil && !outcome.Changed {
+		return outcome, nil
 	}
 	kind, data := "feed.updated", any(outcome)
 	if err != nil {
 		kind, data = "feed.update_failed", map[string]string{"error": err.Error()}
 		slog.ErrorContext(ctx, "feed not updated", "error", err)
 	} else {
-		slog.InfoContext(ctx, "feed updated", "revision", outcome.Revision, "records", outcome.Records)
+		slog.InfoContext(ctx, "feed updated", "revision", outcome.Revision, "records", outcome.Records,
+			"new", outcome.Changes.New, "changed", outcome.Changes.Changed, "gone", outcome.Changes.Gone)
 	}
 	logged := s.db.Write(ctx, func(tx *db.Tx) error {
 		return event.AppendTo(ctx, tx, s.now(), event.Everybody, kind, outcome.Revision, data)
@@ -219,8 +242,14 @@ func (s *Service) update(ctx context.Context, named []string) (_ Outcome, err er
 		}
 	case isURL(options.URL):
 		wanted, err := s.wanted(ctx, named)
-		if err != nil || len(wanted) == 0 {
+		if err != nil {
 			return Outcome{}, err
+		}
+		if len(wanted) == 0 {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.unneeded = s.now()
+			return Outcome{}, nil
 		}
 		options.Ecosystems = wanted
 	}
@@ -238,12 +267,26 @@ func never(handed) bool { return false }
 
 func (s *Service) updateIntelligence(ctx context.Context, spared func(handed) bool) error {
 	var outcome IntelligenceOutcome
-	err := s.alone(ctx, func(h *handed) (err error) {
-		if spared(*h) {
+	// One console fetches for all; while it installs, none installs anything else.
+	install := func(install func() error) error {
+		return s.alone(ctx, func(h *handed) error {
+			h.intelligenceChecked = s.now()
+			return install()
+		})
+	}
+	err := s.db.Alone(ctx, db.Intelligence, func() error {
+		var h handed
+		if s.settings.Shared != nil {
+			var err error
+			if h, err = s.receive(ctx); err != nil {
+				return err
+			}
+		}
+		if spared(h) {
 			return nil
 		}
-		h.intelligenceChecked = s.now()
-		outcome, err = s.store.UpdateIntelligence(ctx, Options{Intelligence: s.settings.Intelligence})
+		var err error
+		outcome, err = s.store.UpdateIntelligence(ctx, Options{Intelligence: s.settings.Intelligence, turn: install})
 		return err
 	})
 	if err != nil {
@@ -311,12 +354,17 @@ type Overview struct {
 	Status
 	// AsOf is the newest date of any source: how old the knowledge is.
 	AsOf time.Time `json:"as_of,omitzero"`
+	Freshness
 }
 
 // Overview returns the state of the feed.
 func (s *Service) Overview(ctx context.Context) (Overview, error) {
 	status, err := s.store.Status(ctx)
-	return Overview{status, status.AsOf()}, err
+	if err != nil {
+		return Overview{Status: status, AsOf: status.AsOf()}, err
+	}
+	fresh, err := s.freshness(ctx)
+	return Overview{status, status.AsOf(), fresh}, err
 }
 
 // AsOf is the newest date of any part of OSV, which decides what is found; zero if

@@ -54,7 +54,7 @@ func TestServiceHandsOnIntelligence(t *testing.T) {
 		if err != nil || overview.Intelligence != second.Revision || len(overview.Status.Sources) != 3+4 || overview.AsOf.Year() != 2024 {
 			t.Errorf("%+v, %v", overview, err)
 		}
-	}, event.Migrations)
+	}, event.Migrations, Migrations)
 }
 
 func TestServiceTakesNamedEcosystems(t *testing.T) {
@@ -77,5 +77,5 @@ func TestServiceTakesNamedEcosystems(t *testing.T) {
 				t.Errorf("%v: %+v, %v", test.named, outcome, err)
 			}
 		}
-	}, event.Migrations)
+	}, event.Migrations, Migrations)
 }

@@ -36,6 +36,8 @@ type SourceStatus struct {
 	State SourceState `json:"state" enum:"ok,off,failed,none"`
 	// Error says in one line why the last attempt failed.
 	Error string `json:"error,omitempty"`
+	// AttemptedAt is when the last attempt was.
+	AttemptedAt time.Time `json:"attempted_at,omitzero"`
 	// Age is the time in seconds since AsOf; 0 if nothing is installed.
 	Age int64 `json:"age_seconds"`
 	// Switch is the flag that names the source's address; empty switches it off.
@@ -115,7 +117,7 @@ func statusOf(sources []Source, last state) (all []SourceStatus) {
 	for _, source := range sources {
 		one := SourceStatus{Source: source, State: SourceNone, Switch: "--feed-url"}
 		if a := last.LastAttempt; a != nil {
-			one.State = SourceOK
+			one.State, one.AttemptedAt = SourceOK, a.At
 			if a.Error != "" {
 				one.State, one.Error = SourceFailed, a.Error
 			}
@@ -134,7 +136,7 @@ func statusOfIntelligence(known *Intelligence, last state) (all []SourceStatus) 
 			one.Source, one.State = installed[i], SourceOK
 		}
 		if attempt, ok := last.Intelligence[s.name]; ok {
-			one.State, one.Error = attempt.State, attempt.Error
+			one.State, one.Error, one.AttemptedAt = attempt.State, attempt.Error, attempt.At
 		}
 		all = append(all, one)
 	}
@@ -182,9 +184,20 @@ func (s *Store) record(a Attempt) error {
 	})
 }
 
+// noteSuccess keeps when another console has last found what is installed.
+func (s *Store) noteSuccess(at time.Time) error {
+	return s.changeState(func(last *state) {
+		if at.After(last.LastSuccess) {
+			last.LastSuccess = at.UTC()
+		}
+	})
+}
+
 // changeState rewrites state.json. One that cannot be read is replaced: it holds
 // nothing that another attempt does not say better.
 func (s *Store) changeState(change func(*state)) error {
+	s.noting.Lock()
+	defer s.noting.Unlock()
 	last, _ := s.readState()
 	change(&last)
 	data, err := json.Marshal(last)

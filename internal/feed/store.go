@@ -33,6 +33,8 @@ type Store struct {
 
 	known        *Intelligence // the one that intelligence/current named when it was last read
 	knownPointer os.FileInfo
+
+	noting sync.Mutex // held while state.json is rewritten
 }
 
 // Open prepares the feed directory, and creates it where it is missing.

@@ -26,6 +26,9 @@ type Options struct {
 	Intelligence Addresses
 	// AllowOlder accepts sources that are older than what is installed.
 	AllowOlder bool
+
+	// turn calls what installs intelligence while nobody else installs anything.
+	turn func(install func() error) error
 }
 
 // Outcome is what a successful update did.
@@ -38,6 +41,9 @@ type Outcome struct {
 	// Dropped are sources that the revision before had and this one has not:
 	// what they covered is no longer assessed.
 	Dropped []string `json:"dropped"`
+	// Changes counts the records that came, changed and went; those of a first feed
+	// are all new.
+	Changes Changes `json:"changes"`
 }
 
 // Ecosystems lists what is published at the URL, as [Store.Update] would take it
@@ -117,6 +123,7 @@ func (s *Store) update(ctx context.Context, from origin, o Options) (Outcome, er
 	if err := s.write(c, m); err != nil {
 		return Outcome{}, err
 	}
+	outcome.Changes = s.changes(installed, m)
 	// The revision before stays for those who have just read its name.
 	if err := s.prune(m.Revision, installed.Revision); err != nil {
 		return Outcome{}, err
@@ -129,6 +136,28 @@ func (s *Store) update(ctx context.Context, from origin, o Options) (Outcome, er
 		return Outcome{}, err
 	}
 	return outcome, s.noteCompiled(archives, m)
+}
+
+// changes counts what differs between the installed revision and the one that takes
+// its place. Of the sample nothing is kept: what follows it is all new, and so is what
+// follows a revision that cannot be read.
+func (s *Store) changes(installed, m manifest) Changes {
+	all := Changes{New: m.Counts[recordBucket]}
+	if installed.Revision == "" || installed.Sample {
+		return all
+	}
+	before, err := openRevision(s.revisionPath(installed.Revision))
+	if err != nil {
+		return all
+	}
+	defer before.shut()
+	after, err := openRevision(s.revisionPath(m.Revision))
+	if err != nil {
+		return all
+	}
+	defer after.shut()
+	c := Compare(before, after)
+	return Changes{New: c.New, Changed: c.Changed, Gone: c.Gone} // the rest is large
 }
 
 // gather brings the archives here.

@@ -243,6 +243,9 @@ func (s *Service) tell(ctx context.Context, tx *db.Tx, host string, all []wire.C
 	if err != nil {
 		return err
 	}
+	if err := s.arrive(ctx, tx, arrived(all, before, after)); err != nil {
+		return err
+	}
 	now, told := s.now(), map[string]bool{}
 	say := func(kind string, row *childRow) error {
 		if told[row.id] {
@@ -275,4 +278,19 @@ func (s *Service) tell(ctx context.Context, tx *db.Tx, host string, all []wire.C
 		}
 	}
 	return nil
+}
+
+// arrived are the children that are new, or came back from retirement; one that was
+// started again is not among them.
+func arrived(all []wire.Child, before, after map[wire.ChildKey]*childRow) (nodes []NodeName) {
+	seen := map[string]bool{}
+	for _, c := range all {
+		key := wire.ChildKey{Kind: c.Kind, Key: c.Key}
+		row := after[key]
+		if was := before[key]; (was == nil || was.retired) && !seen[row.id] {
+			seen[row.id] = true
+			nodes = append(nodes, NodeName{ID: row.id, Name: row.name, Kind: c.Kind})
+		}
+	}
+	return nodes
 }

@@ -24,6 +24,10 @@ type Lifecycle struct {
 	// OnRetire are told of a node that is being retired, in the transaction: what
 	// other rooms keep of it as present is over.
 	OnRetire []func(ctx context.Context, tx *db.Tx, node string) error
+	// OnArrive are told of nodes that came, in the transaction: they were registered,
+	// by an agent for the first time or by one that was set up anew, or came back from
+	// retirement.
+	OnArrive []func(ctx context.Context, tx *db.Tx, nodes []NodeName) error
 }
 
 // SetLifecycle is called while the console is built, before anything else.

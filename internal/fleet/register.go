@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"patrol/internal/platform/db"
@@ -91,7 +92,30 @@ type happened struct {
 	data any
 }
 
+// arrival tells whether the event is that a node came.
+func (h happened) arrival() bool {
+	return h.kind == "node.registered" || h.kind == "node.reregistered" || h.kind == "node.revived"
+}
+
+// arrive tells other rooms of nodes that came.
+func (s *Service) arrive(ctx context.Context, tx *db.Tx, nodes []NodeName) error {
+	if len(nodes) == 0 {
+		return nil
+	}
+	for _, tell := range s.lifecycle.OnArrive {
+		if err := tell(ctx, tx, nodes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Service) write(ctx context.Context, tx *db.Tx, node string, events []happened) error {
+	if slices.ContainsFunc(events, happened.arrival) {
+		if err := s.arrive(ctx, tx, []NodeName{{ID: node, Kind: Host}}); err != nil {
+			return err
+		}
+	}
 	for _, e := range events {
 		if err := event.AppendTo(ctx, tx, s.now(), event.Of(node), e.kind, node, e.data); err != nil {
 			return err

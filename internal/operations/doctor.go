@@ -150,6 +150,8 @@ func (s *Service) examineFeed(ctx context.Context) Symptom {
 		out.State, out.Detail, out.Advice = Broken, "only the built-in sample is installed, which knows far too little"+failed, advice
 	case age > uselessFeed:
 		out.State, out.Detail, out.Advice = Broken, out.Detail+failed, advice
+	case overview.Stale:
+		out.State, out.Detail, out.Advice = Warning, out.Detail+"; stale since "+overview.Since.Format(time.RFC3339)+": "+overview.Because, advice
 	case age > oldFeed || failed != "":
 		out.State, out.Detail, out.Advice = Warning, out.Detail+failed, advice
 	}

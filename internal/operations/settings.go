@@ -2,7 +2,9 @@ package operations
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"patrol/internal/finding"
@@ -16,7 +18,8 @@ type Settings struct {
 	Retention Retention `json:"retention"`
 	Decisions Decisions `json:"decisions"`
 	// Due are the dates by which occurrences are to be resolved.
-	Due finding.Due `json:"due"`
+	Due       finding.Due `json:"due"`
+	Automatic Automatic   `json:"automatic" required:"false"`
 }
 
 // Retention is for how many days something is kept; 0 is for ever.
@@ -32,9 +35,25 @@ type Decisions struct {
 	Warn int `json:"warn_days" minimum:"0" maximum:"365" doc:"How many days before a decision expires an event tells of it. 0 tells nothing before."`
 }
 
+// Automatic names the kinds of node that are scanned without being asked for. A list
+// that is left out stays as it is.
+type Automatic struct {
+	OnArrival []string `json:"on_arrival" required:"false" nullable:"false" enum:"host,container,image" uniqueItems:"true" doc:"Kinds of node that are scanned when they are first seen, or come back from retirement."`
+	OnChange  []string `json:"on_change" required:"false" nullable:"false" enum:"host,container" uniqueItems:"true" doc:"Kinds of node that are scanned when their package databases change."`
+}
+
 // defaults hold until somebody sets something else. The audit log answers for what
 // was done in the year before.
-var defaults = Settings{Retention{Events: 90, Occurrences: 365, Scans: 90, Audit: 730}, Decisions{Warn: 7}, finding.DefaultDue}
+var defaults = Settings{Retention{Events: 90, Occurrences: 365, Scans: 90, Audit: 730}, Decisions{Warn: 7}, finding.DefaultDue, everywhere}
+
+// everywhere is where software runs. An image that a host only keeps costs much to
+// read, and what runs of it is a container.
+var everywhere = Automatic{OnArrival: []string{"host", "container"}, OnChange: []string{"host", "container"}}
+
+// clone has arrays of its own: what is set is read into them.
+func (a Automatic) clone() Automatic {
+	return Automatic{OnArrival: slices.Clone(a.OnArrival), OnChange: slices.Clone(a.OnChange)}
+}
 
 const day = 24 * time.Hour
 
@@ -43,11 +62,12 @@ const (
 	retention = "retention"
 	decisions = "decisions"
 	due       = "due"
+	automatic = "automatic"
 )
 
 // rows are where each part of the settings is kept.
 func (s *Settings) rows() map[string]any {
-	return map[string]any{retention: &s.Retention, decisions: &s.Decisions, due: &s.Due}
+	return map[string]any{retention: &s.Retention, decisions: &s.Decisions, due: &s.Due, automatic: &s.Automatic}
 }
 
 // Settings returns what is set.
@@ -55,22 +75,45 @@ func (s *Service) Settings(ctx context.Context) (Settings, error) { return read(
 
 func read(ctx context.Context, q db.Querier) (Settings, error) {
 	settings := defaults
+	settings.Automatic = everywhere.clone()
 	for name, part := range settings.rows() {
-		row := q.QueryRowContext(ctx, `SELECT value FROM setting WHERE name = $1`, name)
-		_, err := db.One(row, func(scan db.Scan) (struct{}, error) { return struct{}{}, scan(db.JSON{Into: part}) })
-		if err != nil && err != db.ErrNotFound {
-			return settings, fmt.Errorf("read the settings: %w", err)
+		if err := readPart(ctx, q, name, part); err != nil {
+			return settings, err
 		}
 	}
 	return settings, nil
 }
 
+// readPart leaves the part as it is where nothing was set.
+func readPart(ctx context.Context, q db.Querier, name string, part any) error {
+	row := q.QueryRowContext(ctx, `SELECT value FROM setting WHERE name = $1`, name)
+	_, err := db.One(row, func(scan db.Scan) (struct{}, error) { return struct{}{}, scan(db.JSON{Into: part}) })
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return fmt.Errorf("read the settings: %w", err)
+	}
+	return nil
+}
+
+// ReadAutomatic returns which kinds of node are scanned without being asked for.
+func ReadAutomatic(ctx context.Context, q db.Querier) (Automatic, error) {
+	a := everywhere.clone()
+	return a, readPart(ctx, q, automatic, &a)
+}
+
 // Set replaces the settings.
 func (s *Service) Set(ctx context.Context, settings Settings) (Settings, error) {
+	asked := settings
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		before, err := read(ctx, tx)
 		if err != nil {
 			return err
+		}
+		settings = asked
+		if settings.Automatic.OnArrival == nil {
+			settings.Automatic.OnArrival = before.Automatic.OnArrival
+		}
+		if settings.Automatic.OnChange == nil {
+			settings.Automatic.OnChange = before.Automatic.OnChange
 		}
 		for name, part := range settings.rows() {
 			value, err := db.ToJSON(part)

@@ -22,13 +22,13 @@ import (
 // do. A command that has been begun too often fails, and its scan with it.
 func (s *Service) Claim(ctx context.Context, node string) (out wire.ClaimResponse, err error) {
 	out.Commands = []wire.Command{}
-	var open bool
-	// Most agents that ask find nothing, and that costs no transaction.
-	row := s.db.Read().QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM command WHERE state = 'open' AND node_id = $1)`, node)
-	if err := row.Scan(&open); err != nil {
-		return out, fmt.Errorf("look for commands of node %s: %w", node, err)
+	// Most agents that ask find nothing, or nothing yet, and that costs no transaction.
+	due, err := nextCommand(ctx, s.db.Read(), node)
+	if err != nil || due.IsZero() {
+		return out, err
 	}
-	if !open {
+	if due.After(s.now()) {
+		out.RetrySeconds = s.secondsTo(due)
 		return out, nil
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
@@ -38,7 +38,9 @@ func (s *Service) Claim(ctx context.Context, node string) (out wire.ClaimRespons
 			return err
 		}
 		if len(claims) == 0 {
-			out.RetrySeconds, err = s.retrySeconds(ctx, tx, node)
+			if due, err = nextCommand(ctx, tx, node); err == nil && !due.IsZero() {
+				out.RetrySeconds = s.secondsTo(due)
+			}
 			return err
 		}
 		command, err := s.begin(ctx, tx, claims[0])
@@ -86,16 +88,19 @@ func target(ctx context.Context, tx *db.Tx, scan string) (*wire.Target, error) {
 	return &t, nil
 }
 
-// retrySeconds is when the first lease on a command of the node ends; zero if
-// there is none.
-func (s *Service) retrySeconds(ctx context.Context, tx *db.Tx, node string) (int, error) {
-	var until time.Time
-	err := tx.QueryRowContext(ctx, `SELECT min(lease_until) FROM command WHERE node_id = $1 AND state = 'open'`, node).Scan(db.Time{Time: &until})
-	if err != nil || until.IsZero() {
-		return 0, err
+// nextCommand is when there is a command of the node to claim: it is due, and no lease
+// is on it any more. Zero if there is none.
+func nextCommand(ctx context.Context, q db.Querier, node string) (at time.Time, err error) {
+	row := q.QueryRowContext(ctx, `SELECT min(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END)
+		FROM command WHERE state = 'open' AND node_id = $1`, node)
+	if err := row.Scan(db.Time{Time: &at}); err != nil {
+		return at, fmt.Errorf("look for commands of node %s: %w", node, err)
 	}
-	return max(1, int(until.Sub(s.now()).Seconds())+1), nil
+	return at, nil
 }
+
+// secondsTo is how long an agent is to wait, rounded up.
+func (s *Service) secondsTo(at time.Time) int { return max(1, int(at.Sub(s.now()).Seconds())+1) }
 
 // Extend keeps a command for the agent that works on it.
 func (s *Service) Extend(ctx context.Context, node, id string, in wire.ExtendRequest) error {
@@ -180,6 +185,7 @@ func (s *Service) Wire(mux wire.Mux) {
 		func(r *http.Request, _ struct{}) (wire.ClaimResponse, error) {
 			return s.Claim(r.Context(), node(r))
 		}))
+	s.changedRoute(mux)
 	mux.HandleFunc("POST /wire/v1/commands/{id}/extend", wire.Handle("agent",
 		func(r *http.Request, in wire.ExtendRequest) (struct{}, error) {
 			return struct{}{}, s.Extend(r.Context(), node(r), r.PathValue("id"), in)

@@ -17,6 +17,8 @@ type Query struct {
 	Node  string `query:"node" doc:"Id of a node."`
 	State string `query:"state" enum:"queued,collecting,matching,complete,failed,cancelled"`
 	Run   string `query:"run" doc:"Id of a schedule's run."`
+	// Trigger is what started them.
+	Trigger string `query:"trigger" enum:"schedule,on_demand,upload,arrival,change"`
 }
 
 // List returns scans, newest first.
@@ -31,8 +33,8 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[S
 	}
 	rows, err := s.db.Read().QueryContext(ctx, selectScans+`
 		WHERE s.id < $1 AND ($2 = '' OR s.node_id = $2) AND ($3 = '' OR s.state = $3) AND ($4 = '' OR s.run_id = $4)
-		  AND ($6 = 'null' OR s.node_id IN (SELECT value->>0 FROM json_each($6)))
-		ORDER BY s.id DESC LIMIT $5`, before, q.Node, q.State, q.Run, p.Limit+1, scope.Column)
+		  AND ($7 = '' OR s.cause = $7) AND ($6 = 'null' OR s.node_id IN (SELECT value->>0 FROM json_each($6)))
+		ORDER BY s.id DESC LIMIT $5`, before, q.Node, q.State, q.Run, p.Limit+1, scope.Column, q.Trigger)
 	items, err := db.All(rows, err, s.read)
 	if err != nil {
 		return rest.Page[Scan]{}, fmt.Errorf("list scans: %w", err)

@@ -183,7 +183,7 @@ func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b 
 	if err := tally(ctx, tx, claim.ID); err != nil {
 		return err
 	}
-	if err := finished(ctx, tx, claim.ID); err != nil {
+	if err := s.finished(ctx, tx, claim.ID); err != nil {
 		return err
 	}
 	return event.AppendTo(ctx, tx, now, event.Of(b.node), "scan.completed", claim.ID, map[string]any{

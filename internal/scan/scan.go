@@ -46,7 +46,9 @@ const (
 const (
 	OnDemand   = "on_demand"
 	BySchedule = "schedule"
-	ByUpload   = "upload" // an SBOM came without an agent
+	ByUpload   = "upload"  // an SBOM came without an agent
+	OnArrival  = "arrival" // the node came, or came back
+	OnChange   = "change"  // its package databases changed
 )
 
 // attempts is how often an agent, or the console, may begin a step before the
@@ -58,7 +60,7 @@ type Scan struct {
 	ID      string         `json:"id"`
 	Node    fleet.NodeName `json:"node"`
 	State   string         `json:"state" enum:"queued,collecting,matching,complete,failed,cancelled"`
-	Trigger string         `json:"trigger" enum:"schedule,on_demand,upload"`
+	Trigger string         `json:"trigger" enum:"schedule,on_demand,upload,arrival,change"`
 	// Schedule is what fired the scan, if a schedule did.
 	Schedule   *Named            `json:"schedule,omitempty"`
 	Run        string            `json:"run_id,omitempty"`
@@ -135,11 +137,16 @@ type Service struct {
 	signals   *lease.Signals
 	now       func() time.Time
 	reading   chan struct{} // holds a token for each uploaded SBOM that is read
+	automatic func(context.Context, db.Querier) (Automatic, error)
+	arrivals  pace
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, f Fleet, findings Findings, k Knowledge, signals *lease.Signals, now func() time.Time) *Service {
-	return &Service{d, f, findings, k, signals, now, make(chan struct{}, uploads)}
+	nothing := func(context.Context, db.Querier) (Automatic, error) { return Automatic{}, nil }
+	return &Service{
+		db: d, fleet: f, findings: findings, knowledge: k, signals: signals, now: now, reading: make(chan struct{}, uploads), automatic: nothing,
+	}
 }
 
 // soon is how long a step of a scan is put off at most, when it failed.

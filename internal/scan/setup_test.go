@@ -48,7 +48,7 @@ func each(t *testing.T, suite func(t *testing.T, h house)) {
 		knowledge := installFeed(t, d, clock)
 		s := scan.NewService(d, f, findings, knowledge, signals, clock.Now)
 		suite(t, house{s, t, d, f, findings, knowledge, signals, clock})
-	}, event.Migrations, audit.Migrations, auth.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
+	}, event.Migrations, audit.Migrations, auth.Migrations, feed.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations)
 }
 
 func installFeed(t *testing.T, d *db.DB, clock *clocktest.Clock) *feed.Service {

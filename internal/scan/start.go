@@ -150,7 +150,7 @@ func (s *Service) end(ctx context.Context, tx *db.Tx, id, state, reason string) 
 	if err != nil {
 		return false, fmt.Errorf("end scan %s: %w", id, err)
 	}
-	if err := finished(ctx, tx, id); err != nil {
+	if err := s.finished(ctx, tx, id); err != nil {
 		return false, err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE command SET state = $2, lease_until = NULL WHERE scan_id = $1 AND state = 'open'`, id, state); err != nil {
@@ -159,8 +159,9 @@ func (s *Service) end(ctx context.Context, tx *db.Tx, id, state, reason string) 
 	return true, event.AppendTo(ctx, tx, now, event.Of(node), "scan."+state, id, map[string]string{"error": reason})
 }
 
-// finished notes what a scan came to with its node, for lists to ask by.
-func finished(ctx context.Context, tx *db.Tx, id string) error {
+// finished notes what a scan came to with its node, for lists to ask by, and queues
+// the scan that is to follow.
+func (s *Service) finished(ctx context.Context, tx *db.Tx, id string) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO node_scan (node_id, state, completed_at)
 		SELECT node_id, state, CASE state WHEN 'complete' THEN finished_at END FROM scan WHERE id = $1
 		ON CONFLICT (node_id) DO UPDATE SET state = excluded.state, completed_at = COALESCE(excluded.completed_at, node_scan.completed_at)`, id)
@@ -168,5 +169,8 @@ func finished(ctx context.Context, tx *db.Tx, id string) error {
 		return fmt.Errorf("note the end of scan %s: %w", id, err)
 	}
 	tx.Wake(Ended)
-	return facet(ctx, tx, id)
+	if err := facet(ctx, tx, id); err != nil {
+		return err
+	}
+	return s.startAgain(ctx, tx, id)
 }

@@ -165,6 +165,9 @@ func (c *Client) send(ctx context.Context, method, path, credential string, body
 	if path == "register" && resp.StatusCode == http.StatusUnauthorized {
 		return nil, fmt.Errorf("%w: the enrolment token is wrong or was revoked", ErrRefused)
 	}
+	if path == "changed" && resp.StatusCode == http.StatusNotFound {
+		return nil, ErrOlder
+	}
 	if path == "heartbeat" && resp.StatusCode == http.StatusConflict {
 		return nil, fmt.Errorf("%w: %w", ErrShared, failed)
 	}

@@ -48,6 +48,20 @@ func collectContainer(ctx context.Context, r Runtime, key string) (*collect.Resu
 	return result, nil
 }
 
+// Root opens the tree of a container that runs now.
+func Root(ctx context.Context, r Runtime, key string) (*os.Root, error) {
+	pid, err := r.PID(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := openRoot(pid)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }()
+	return os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()))
+}
+
 // openRoot opens the root directory of a process. A virtual machine around a
 // container, as of Kata, has this machine's root: the container's files are not
 // to be seen from here then.

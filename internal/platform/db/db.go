@@ -63,6 +63,8 @@ const (
 	Feed
 	// Rematching is matching the fleet against a feed, which one console does for all.
 	Rematching
+	// Intelligence is fetching what is known beside advisories, likewise.
+	Intelligence
 )
 
 // Take waits for its turn, which lasts until the transaction ends. On SQLite
