@@ -17,9 +17,10 @@ import (
 type Settings struct {
 	Retention Retention `json:"retention"`
 	Decisions Decisions `json:"decisions"`
-	// Due are the dates by which occurrences are to be resolved.
-	Due       finding.Due `json:"due"`
-	Automatic Automatic   `json:"automatic" required:"false"`
+	// Due are the dates by which occurrences are to be resolved; they stay as they are
+	// if they are left out.
+	Due       *finding.Due `json:"due,omitempty" required:"false"`
+	Automatic Automatic    `json:"automatic" required:"false"`
 }
 
 // Retention is for how many days something is kept; 0 is for ever.
@@ -44,7 +45,7 @@ type Automatic struct {
 
 // defaults hold until somebody sets something else. The audit log answers for what
 // was done in the year before.
-var defaults = Settings{Retention{Events: 90, Occurrences: 365, Scans: 90, Audit: 730}, Decisions{Warn: 7}, finding.DefaultDue, everywhere}
+var defaults = Settings{Retention{Events: 90, Occurrences: 365, Scans: 90, Audit: 730}, Decisions{Warn: 7}, nil, everywhere}
 
 // everywhere is where software runs. An image that a host only keeps costs much to
 // read, and what runs of it is a container.
@@ -76,6 +77,8 @@ func (s *Service) Settings(ctx context.Context) (Settings, error) { return read(
 func read(ctx context.Context, q db.Querier) (Settings, error) {
 	settings := defaults
 	settings.Automatic = everywhere.clone()
+	days := finding.DefaultDue
+	settings.Due = &days
 	for name, part := range settings.rows() {
 		if err := readPart(ctx, q, name, part); err != nil {
 			return settings, err
@@ -109,6 +112,9 @@ func (s *Service) Set(ctx context.Context, settings Settings) (Settings, error) 
 			return err
 		}
 		settings = asked
+		if settings.Due == nil {
+			settings.Due = before.Due
+		}
 		if settings.Automatic.OnArrival == nil {
 			settings.Automatic.OnArrival = before.Automatic.OnArrival
 		}
@@ -144,7 +150,7 @@ func (s *Service) WarnOfDecisions(ctx context.Context) (time.Duration, error) {
 // Due returns within how many days occurrences are to be resolved.
 func (s *Service) Due(ctx context.Context) (finding.Due, error) {
 	settings, err := s.Settings(ctx)
-	return settings.Due, err
+	return *settings.Due, err
 }
 
 // KeepEvents returns for how long events are kept; 0 is for ever.

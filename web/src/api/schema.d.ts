@@ -340,6 +340,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/trend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is open by day, severity and age, how long it took to fix, and what is overdue
+         * @description Needs the role viewer.
+         */
+        get: operations["report-trend"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/vulnerability-scans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The Vulnerability Scans report: scans and re-matches, newest first
+         * @description Needs the role viewer.
+         */
+        get: operations["report-vulnerability-scans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/vulnerability-scans/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the Vulnerability Scans report
+         * @description Needs the role viewer.
+         */
+        get: operations["export-vulnerability-scans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sboms": {
         parameters: {
             query?: never;
@@ -404,6 +464,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/scans/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare what two scans found, also of two nodes
+         * @description Needs the role viewer.
+         */
+        get: operations["compare-scans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/scans/{id}": {
         parameters: {
             query?: never;
@@ -438,6 +518,66 @@ export interface paths {
          * @description Needs the role operator.
          */
         post: operations["cancel-scan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scans/{id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a scan opened, resolved and left as it was, and why
+         * @description Needs the role viewer.
+         */
+        get: operations["list-scan-changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scans/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export what a scan found
+         * @description Needs the role viewer.
+         */
+        get: operations["export-scan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scans/{id}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what a scan found then, worst first
+         * @description Needs the role viewer.
+         */
+        get: operations["list-scan-findings"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1117,6 +1257,16 @@ export interface components {
             /** @enum {string} */
             severity: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
         };
+        Age: {
+            /** Format: int64 */
+            from_days: number;
+            open: components["schemas"]["Counts"];
+            /**
+             * Format: int64
+             * @description Not included; 0 for however many.
+             */
+            to_days: number;
+        };
         Assertion: {
             /** @description Id of the decision. */
             decision?: string;
@@ -1135,6 +1285,12 @@ export interface components {
             at: string;
             error?: string;
             url?: string;
+        };
+        Automatic: {
+            /** @description Kinds of node that are scanned when they are first seen, or come back from retirement. */
+            on_arrival?: ("host" | "container" | "image")[];
+            /** @description Kinds of node that are scanned when their package databases change. */
+            on_change?: ("host" | "container")[];
         };
         CVSS: {
             /** Format: double */
@@ -1162,12 +1318,25 @@ export interface components {
             /** @enum {string} */
             overlap?: "allow" | "skip" | "buffer_one";
             per_label?: components["schemas"]["PerLabel"];
+            /** Format: int64 */
+            retries?: number;
             run_timeout?: string;
             selector?: string;
             spread?: string;
             /** Format: date-time */
             starts_at?: string;
             time_zone?: string;
+        };
+        Changes: {
+            items: components["schemas"]["OccurrenceChange"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+            /** Format: int64 */
+            opened: number;
+            /** Format: int64 */
+            resolved: number;
+            /** Format: int64 */
+            unchanged: number;
         };
         Choice: {
             selector: string;
@@ -1199,6 +1368,29 @@ export interface components {
             /** @example scan.completed */
             type: string;
         };
+        Comparison: {
+            components: components["schemas"]["ComponentChanges"];
+            from: components["schemas"]["ReportEntry"];
+            items: components["schemas"]["Difference"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+            /**
+             * Format: int64
+             * @description Found by the second alone.
+             */
+            opened: number;
+            /**
+             * Format: int64
+             * @description Found by the first alone.
+             */
+            resolved: number;
+            to: components["schemas"]["ReportEntry"];
+            /**
+             * Format: int64
+             * @description Found by both.
+             */
+            unchanged: number;
+        };
         Component: {
             ecosystem: string;
             layer?: components["schemas"]["Layer"];
@@ -1207,6 +1399,14 @@ export interface components {
             purl?: string;
             source?: components["schemas"]["SourcePackage"];
             version: string;
+        };
+        ComponentChanges: {
+            /** Format: int64 */
+            added: number;
+            /** Format: int64 */
+            removed: number;
+            /** Format: int64 */
+            unchanged: number;
         };
         Counts: {
             /** Format: int64 */
@@ -1221,6 +1421,14 @@ export interface components {
             medium: number;
             /** Format: int64 */
             unknown: number;
+        };
+        Day: {
+            /** @example 2026-05-01 */
+            day: string;
+            /** @description At the end of the day, decided ones too. */
+            open: components["schemas"]["Counts"];
+            opened: components["schemas"]["Counts"];
+            resolved: components["schemas"]["Counts"];
         };
         Decision: {
             author: string;
@@ -1324,6 +1532,11 @@ export interface components {
             /** @description How many scans of a run go on at once on nodes with the same value of a label. */
             per_label?: components["schemas"]["PerLabel"];
             /**
+             * Format: int64
+             * @description How often a node is scanned again whose scan failed of what may pass; 2 unless given. The first time after a minute, then after five times as long each, up to an hour.
+             */
+            retries?: number;
+            /**
              * @description After how long a run gives up what has not been scanned.
              * @default 24h
              */
@@ -1348,6 +1561,18 @@ export interface components {
             at: string;
             findings: components["schemas"]["Symptom"][];
         };
+        Difference: {
+            /** @enum {string} */
+            change: "opened" | "resolved" | "unchanged";
+            /** @description Without its release. */
+            ecosystem: string;
+            from_versions: string[];
+            /** @description As the advisory names it. */
+            package: string;
+            severity: string;
+            to_versions: string[];
+            vulnerability: string;
+        };
         Distribution: {
             id?: string;
             name?: string;
@@ -1356,6 +1581,28 @@ export interface components {
         Document: {
             components: components["schemas"]["Component"][];
             distribution?: components["schemas"]["Distribution"];
+        };
+        Due: {
+            /** Format: int64 */
+            critical_days: number;
+            /** Format: int64 */
+            high_days: number;
+            /**
+             * Format: int64
+             * @description What CISA lists as exploited, of any severity; the shorter of the two counts.
+             */
+            kev_days: number;
+            /** Format: int64 */
+            low_days: number;
+            /**
+             * Format: int64
+             * @description A package that was made to harm.
+             */
+            malicious_days: number;
+            /** Format: int64 */
+            medium_days: number;
+            /** Format: int64 */
+            unknown_days: number;
         };
         Entry: {
             action: string;
@@ -1607,6 +1854,11 @@ export interface components {
         Occurrence: {
             /** @description The decision by which it does not count. */
             decision_id?: string;
+            /**
+             * Format: date-time
+             * @description By when it is to be resolved, as the settings have it for its severity; none if they say so.
+             */
+            due_at?: string;
             /** @description Without its release. */
             ecosystem: string;
             /** @description Some version is known that fixes it. */
@@ -1620,15 +1872,34 @@ export interface components {
             opened_at: string;
             /** @enum {string} */
             opened_because: "first_scan" | "installed" | "disclosed";
+            /** @description It is open, and that moment has passed. */
+            overdue: boolean;
             /** @description As the advisory names it. */
             package: string;
             /** Format: date-time */
             resolved_at?: string;
             /** @enum {string} */
-            resolved_because?: "upgraded" | "removed" | "corrected" | "retired";
+            resolved_because?: "upgraded" | "removed" | "corrected" | "withdrawn" | "retired";
             severity: string;
             /** @enum {string} */
             state: "open" | "decided" | "resolved";
+            vulnerability: string;
+        };
+        OccurrenceChange: {
+            /** @description Why it was opened or resolved; of what is unchanged, why it was opened. */
+            because: string;
+            /** @enum {string} */
+            change: "opened" | "resolved" | "unchanged";
+            /** @description Without its release. */
+            ecosystem: string;
+            kev: boolean;
+            /** Format: int64 */
+            occurrence: number;
+            /** Format: date-time */
+            opened_at: string;
+            /** @description As the advisory names it. */
+            package: string;
+            severity: string;
             vulnerability: string;
         };
         Overview: {
@@ -1645,6 +1916,11 @@ export interface components {
             revision: string;
             sample: boolean;
             sources: components["schemas"]["SourceStatus"][];
+            /** @description True if OSV was not brought up to date for too long, so that what was disclosed since is not found. */
+            stale: boolean;
+            stale_because?: string;
+            /** Format: date-time */
+            stale_since?: string;
         };
         PageAccount: {
             items: components["schemas"]["Account"][];
@@ -1693,6 +1969,11 @@ export interface components {
         };
         PageOccurrence: {
             items: components["schemas"]["Occurrence"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        PageReportEntry: {
+            items: components["schemas"]["ReportEntry"][];
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
         };
@@ -1800,6 +2081,11 @@ export interface components {
             /** @description How many scans of a run go on at once on nodes with the same value of a label. */
             per_label?: components["schemas"]["PerLabel"];
             /**
+             * Format: int64
+             * @description How often a node is scanned again whose scan failed of what may pass; 2 unless given. The first time after a minute, then after five times as long each, up to an hour.
+             */
+            retries?: number;
+            /**
              * @description After how long a run gives up what has not been scanned.
              * @default 24h
              */
@@ -1825,6 +2111,71 @@ export interface components {
              * @description Now, unless given.
              */
             to?: string;
+        };
+        Rematch: {
+            /**
+             * Format: int64
+             * @description Whose result was asked for anew.
+             */
+            nodes: number;
+            /** Format: int64 */
+            records_changed: number;
+            /** Format: int64 */
+            records_gone: number;
+            /**
+             * Format: int64
+             * @description Advisories that came between the two revisions.
+             */
+            records_new: number;
+            /** @description Empty where nodes had several. */
+            revision_before: string;
+        };
+        ReportEntry: {
+            /**
+             * Format: date-time
+             * @description When it was asked for; the list is in this order.
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description Of the node; of a re-match, the component versions that were matched.
+             */
+            components: number;
+            counts?: components["schemas"]["Counts"];
+            document_digest: string;
+            /**
+             * Format: double
+             * @description From its start to its end; 0 while it goes on.
+             */
+            duration_seconds: number;
+            engine: string;
+            error: string;
+            feed?: components["schemas"]["Feed"];
+            /** Format: date-time */
+            finished_at?: string;
+            id: string;
+            inventory_digest: string;
+            /** @enum {string} */
+            kind: "scan" | "rematch";
+            node?: components["schemas"]["NodeName"];
+            /** Format: int64 */
+            opened: number;
+            rematch?: components["schemas"]["Rematch"];
+            /** Format: int64 */
+            resolved: number;
+            run_id?: string;
+            schedule?: components["schemas"]["Named"];
+            /** Format: date-time */
+            started_at?: string;
+            /** @enum {string} */
+            state: "queued" | "collecting" | "matching" | "running" | "complete" | "failed" | "cancelled";
+            /** @description What started it; of a re-match, feed or engine: what had changed. */
+            trigger: string;
+            /**
+             * Format: int64
+             * @description Open before and still; of a re-match, on the nodes where something changed.
+             */
+            unchanged: number;
         };
         Retention: {
             /**
@@ -1860,6 +2211,11 @@ export interface components {
             dropped: number;
             /** @description Why the run could start nothing; empty if it could. */
             error: string;
+            /**
+             * Format: date-time
+             * @description When the feed was found new enough, or was brought up to date; nothing starts before.
+             */
+            feed_checked_at?: string;
             /** Format: date-time */
             finished_at?: string;
             /** Format: date-time */
@@ -1877,8 +2233,13 @@ export interface components {
              * @description Fire times since the run before that got none of their own.
              */
             missed: number;
-            /** @description What became of the nodes. */
+            /** @description What became of the nodes, each counted once: by its last scan. */
             nodes: components["schemas"]["RunNodes"];
+            /**
+             * Format: int64
+             * @description How many of these followed one that had failed.
+             */
+            retried: number;
             /**
              * Format: int64
              * @description Scans that were started.
@@ -1896,6 +2257,8 @@ export interface components {
              * @enum {string}
              */
             state: "running" | "finished" | "cancelled" | "timeout";
+            /** @description What is odd about it: no node was meant, or the feed could not be brought up to date. Empty for nothing. */
+            warning: string;
         };
         RunNodes: {
             /**
@@ -1920,7 +2283,7 @@ export interface components {
             skipped: number;
             /**
              * Format: int64
-             * @description Not begun: their time has not come, or there is no room.
+             * @description Not begun, or to be scanned again: their time has not come, or there is no room.
              */
             waiting: number;
         };
@@ -1936,6 +2299,11 @@ export interface components {
             timestamp?: string;
         } | null;
         Scan: {
+            /**
+             * Format: int64
+             * @description Counts the scans of this node by one run: a further one follows one that failed.
+             */
+            attempt: number;
             /** Format: int64 */
             components: number;
             counts: components["schemas"]["Counts"];
@@ -1962,7 +2330,9 @@ export interface components {
             /** @enum {string} */
             state: "queued" | "collecting" | "matching" | "complete" | "failed" | "cancelled";
             /** @enum {string} */
-            trigger: "schedule" | "on_demand" | "upload";
+            trigger: "schedule" | "on_demand" | "upload" | "arrival" | "change";
+            /** Format: int64 */
+            unchanged: number;
             unread: components["schemas"]["Unread"][];
             warnings: components["schemas"]["Warning"][];
         };
@@ -2009,6 +2379,11 @@ export interface components {
             /** @description How many scans of a run go on at once on nodes with the same value of a label. */
             per_label?: components["schemas"]["PerLabel"];
             /**
+             * Format: int64
+             * @description How often a node is scanned again whose scan failed of what may pass; 2 unless given. The first time after a minute, then after five times as long each, up to an hour.
+             */
+            retries?: number;
+            /**
              * @description After how long a run gives up what has not been scanned.
              * @default 24h
              */
@@ -2032,7 +2407,9 @@ export interface components {
             user: components["schemas"]["User"];
         };
         Settings: {
+            automatic?: components["schemas"]["Automatic"];
             decisions: components["schemas"]["Decisions"];
+            due?: components["schemas"]["Due"];
             retention: components["schemas"]["Retention"];
         };
         SignIn: {
@@ -2057,6 +2434,8 @@ export interface components {
             age_seconds: number;
             /** Format: date-time */
             as_of?: string;
+            /** Format: date-time */
+            attempted_at?: string;
             error?: string;
             name: string;
             /** Format: int64 */
@@ -2112,6 +2491,18 @@ export interface components {
             id: string;
             name: string;
         };
+        TimeToFix: {
+            /** Format: int64 */
+            fixed: number;
+            /** Format: double */
+            mean_days: number;
+            /**
+             * Format: double
+             * @description To the hour up to two days, to the day from there.
+             */
+            median_days: number;
+            severity: string;
+        };
         Token: {
             /** Format: date-time */
             created_at: string;
@@ -2133,6 +2524,21 @@ export interface components {
             role?: string;
             /** @description Whose nodes it sees; absent for all. */
             teams?: components["schemas"]["TeamName"][];
+        };
+        Trend: {
+            ages: components["schemas"]["Age"][];
+            /** Format: date-time */
+            as_of: string;
+            days: components["schemas"]["Day"][];
+            decided: components["schemas"]["Counts"];
+            due: components["schemas"]["Due"];
+            /** @example 2026-05-01 */
+            from: string;
+            open: components["schemas"]["Counts"];
+            /** @description Open now, not decided, and past the due date. */
+            overdue: components["schemas"]["Counts"];
+            time_to_fix: components["schemas"]["TimeToFix"][];
+            to: string;
         };
         Unread: {
             ecosystem: string;
@@ -2912,6 +3318,8 @@ export interface operations {
                 opened_after?: string;
                 opened_before?: string;
                 state?: "open" | "decided" | "resolved" | "all";
+                /** @description Whether it is past its due date; of open ones alone, whatever the state that is asked for. */
+                overdue?: "true" | "false";
                 /** @description How many items at most. */
                 limit?: number;
                 /** @description The next of the page before; empty for the first. */
@@ -2930,6 +3338,146 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOccurrence"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "report-trend": {
+        parameters: {
+            query?: {
+                /** @description The first day; 90 days ago unless given. */
+                from?: string;
+                /** @description The last day; today unless given. */
+                to?: string;
+                step?: "day";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trend"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "report-vulnerability-scans": {
+        parameters: {
+            query?: {
+                kind?: "scan" | "rematch";
+                trigger?: "schedule" | "on_demand" | "upload" | "arrival" | "change" | "registry" | "feed" | "engine";
+                /** @description Id of a node. */
+                node?: string;
+                node_kind?: "host" | "container" | "image" | "cluster";
+                state?: "queued" | "collecting" | "matching" | "running" | "complete" | "failed" | "cancelled";
+                /** @description Id of a schedule. */
+                schedule?: string;
+                /** @description Id of a schedule's run. */
+                run?: string;
+                /** @description Not before this moment. */
+                from?: string;
+                /** @description Before this moment. */
+                to?: string;
+                /** @description Scans that found something of this severity or a worse one. */
+                worst?: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
+                /** @description Only what opened or resolved something. */
+                changed?: boolean;
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageReportEntry"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "export-vulnerability-scans": {
+        parameters: {
+            query: {
+                kind?: "scan" | "rematch";
+                trigger?: "schedule" | "on_demand" | "upload" | "arrival" | "change" | "registry" | "feed" | "engine";
+                /** @description Id of a node. */
+                node?: string;
+                node_kind?: "host" | "container" | "image" | "cluster";
+                state?: "queued" | "collecting" | "matching" | "running" | "complete" | "failed" | "cancelled";
+                /** @description Id of a schedule. */
+                schedule?: string;
+                /** @description Id of a schedule's run. */
+                run?: string;
+                /** @description Not before this moment. */
+                from?: string;
+                /** @description Before this moment. */
+                to?: string;
+                /** @description Scans that found something of this severity or a worse one. */
+                worst?: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
+                /** @description Only what opened or resolved something. */
+                changed?: boolean;
+                format: "csv" | "json" | "xlsx" | "pdf" | "sarif";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A file in the format that was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                    "application/pdf": string;
+                    "application/sarif+json": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "text/csv; charset=utf-8": string;
                 };
             };
             /** @description Error */
@@ -3021,6 +3569,7 @@ export interface operations {
                 state?: "queued" | "collecting" | "matching" | "complete" | "failed" | "cancelled";
                 /** @description Id of a schedule's run. */
                 run?: string;
+                trigger?: "schedule" | "on_demand" | "upload" | "arrival" | "change";
                 /** @description How many items at most. */
                 limit?: number;
                 /** @description The next of the page before; empty for the first. */
@@ -3085,6 +3634,46 @@ export interface operations {
             };
         };
     };
+    "compare-scans": {
+        parameters: {
+            query: {
+                /** @description Id of a scan. */
+                from: string;
+                /** @description Id of the scan to compare it with. */
+                to: string;
+                /** @description Only what the second alone found, the first alone, or both. */
+                change?: "opened" | "resolved" | "unchanged";
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-scan": {
         parameters: {
             query?: never;
@@ -3134,6 +3723,118 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Scan"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-scan-changes": {
+        parameters: {
+            query?: {
+                /** @description All of them unless given. */
+                change?: "opened" | "resolved" | "unchanged";
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changes"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "export-scan": {
+        parameters: {
+            query: {
+                format: "csv" | "json" | "xlsx" | "pdf" | "sarif";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A file in the format that was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                    "application/pdf": string;
+                    "application/sarif+json": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "text/csv; charset=utf-8": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-scan-findings": {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+                severity?: "malicious" | "critical" | "high" | "medium" | "low" | "unknown";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageFinding"];
                 };
             };
             /** @description Error */
