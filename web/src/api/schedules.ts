@@ -2,16 +2,24 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { api, bodyOf, type Got } from './client'
 import { listQuery } from './page'
 import { idlePoll } from './scans'
+import type { paths } from './schema'
 
 export type Schedule = Got<'/api/v1/schedules'>['items'][number]
 
-export interface NewSchedule {
-  name: string
-  cron: string
-  time_zone: string
-  selector: string
-  enabled: boolean
-}
+/** What a schedule is made of, in full: the form that makes one shows the API's own defaults, and sends them. */
+export type Definition = paths['/api/v1/schedules']['post']['requestBody']['content']['application/json']
+
+/** A schedule before anybody has said anything: daily at three, every node. */
+export const newDefinition = (): Definition => ({
+  name: '',
+  cron: '0 3 * * *',
+  time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  selector: 'true',
+  overlap: 'allow',
+  catch_up_window: '168h',
+  run_timeout: '24h',
+  enabled: true,
+})
 
 const schedulesKey = ['schedules']
 
@@ -41,7 +49,7 @@ export function useRunSchedule(id: string) {
 export function useCreateSchedule() {
   const queries = useQueryClient()
   return useMutation({
-    mutationFn: (body: NewSchedule) => bodyOf(api.POST('/api/v1/schedules', { body })),
+    mutationFn: (body: Definition) => bodyOf(api.POST('/api/v1/schedules', { body })),
     onSuccess: () => queries.invalidateQueries({ queryKey: schedulesKey }),
     meta: { shownInPlace: true },
   })

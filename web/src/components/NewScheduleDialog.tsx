@@ -1,6 +1,6 @@
 import { Button, Group, Modal, Stack, TextInput } from '@mantine/core'
 import type { SubmitEvent } from 'react'
-import { useCreateSchedule } from '../api/schedules'
+import { newDefinition, useCreateSchedule } from '../api/schedules'
 import { textOf } from '../format/form'
 import { ProblemAlert } from './ProblemAlert'
 
@@ -20,12 +20,13 @@ export function NewScheduleDialog({ opened, onClose }: NewScheduleDialogProps) {
 /** The console judges cron, zone and selector when it saves; what it refuses is shown above the fields. */
 function NewScheduleForm({ onDone }: { onDone: () => void }) {
   const create = useCreateSchedule()
+  const initial = newDefinition()
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault()
     const fields = new FormData(event.currentTarget)
     const field = (name: string) => textOf(fields, name).trim()
     create.mutate(
-      { name: field('name'), cron: field('cron'), time_zone: field('time_zone'), selector: field('selector'), enabled: true },
+      { ...initial, name: field('name'), cron: field('cron'), time_zone: field('time_zone'), selector: field('selector') },
       { onSuccess: onDone },
     )
   }
@@ -38,7 +39,7 @@ function NewScheduleForm({ onDone }: { onDone: () => void }) {
           name="cron"
           label="Cron"
           description="Minute, hour, day of month, month, day of week; or @hourly, @daily, @every 6h"
-          defaultValue="0 3 * * *"
+          defaultValue={initial.cron}
           required
           withAsterisk={false}
           classNames={{ input: 'mono' }}
@@ -48,7 +49,7 @@ function NewScheduleForm({ onDone }: { onDone: () => void }) {
           name="time_zone"
           label="Time zone"
           description="An IANA name"
-          defaultValue={Intl.DateTimeFormat().resolvedOptions().timeZone}
+          defaultValue={initial.time_zone}
           required
           withAsterisk={false}
           autoComplete="off"
@@ -57,7 +58,7 @@ function NewScheduleForm({ onDone }: { onDone: () => void }) {
           name="selector"
           label="Selector"
           description='CEL over node, such as node.kind == "host"'
-          defaultValue="true"
+          defaultValue={initial.selector}
           required
           withAsterisk={false}
           classNames={{ input: 'mono' }}
