@@ -58,7 +58,7 @@ func apply(ctx context.Context, tx *db.Tx, which string, arg any) error {
 	_, err := tx.ExecContext(ctx, `UPDATE occurrence SET decision_id = e.decision_id, state = CASE WHEN e.decision_id IS NULL THEN 'open' ELSE 'decided' END
 		FROM (SELECT o.id AS id, `+decidedBy+` AS decision_id
 			FROM occurrence AS o JOIN vulnerability AS v ON v.id = o.vulnerability_id
-			WHERE o.state IN ('open', 'decided') AND `+which+`) AS e
+			WHERE o.resolved_at IS NULL AND o.state IN ('open', 'decided') AND `+which+`) AS e
 		WHERE occurrence.id = e.id AND occurrence.decision_id IS DISTINCT FROM e.decision_id`, arg)
 	if err != nil {
 		return fmt.Errorf("apply decisions: %w", err)

@@ -26,7 +26,7 @@ const (
 	manyNodes       = 10_000
 	manyInventories = 200
 	manyComponents  = 600
-	manyAffected    = 60
+	manyAffected    = 15
 	openedPerNode   = 30
 )
 

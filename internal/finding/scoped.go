@@ -27,7 +27,7 @@ func affectedOf(args *arguments, scope fleet.Scope, condition string) string {
 				count(DISTINCT ecosystem || ' ' || package) FILTER (WHERE state = 'open') AS packages,
 				count(DISTINCT node_id) FILTER (WHERE state = 'open') AS nodes,
 				count(DISTINCT node_id) FILTER (WHERE state = 'decided') AS decided, min(opened_at) AS first_seen
-			FROM occurrence WHERE ` + among(`node_id`, args.add(scope.Column)) + condition + ` GROUP BY vulnerability_id) AS o
+			FROM ` + occurrencesWhere(among(`node_id`, args.add(scope.Column))+condition) + ` GROUP BY vulnerability_id) AS o
 		JOIN vulnerability AS v ON v.id = o.vulnerability_id)`
 }
 
@@ -37,6 +37,12 @@ const packagesOfSome = `SELECT ecosystem, package, max(rank) AS rank, count(*) F
 	FROM occurrence WHERE vulnerability_id = (SELECT id FROM vulnerability WHERE name = $1)
 	  AND node_id IN (SELECT value->>0 FROM json_each($2) AS j) AND state IN ('open', 'decided')
 	GROUP BY ecosystem, package ORDER BY 3 DESC, 4 DESC, ecosystem, package`
+
+// occurrencesWhere are the occurrences, of any state, that a condition on nodes holds
+// for. What is open has another index than what was resolved, and each is asked.
+func occurrencesWhere(condition string) string {
+	return `(SELECT * FROM occurrence WHERE resolved_at IS NULL AND ` + condition + ` UNION ALL SELECT * FROM occurrence WHERE resolved_at IS NOT NULL AND ` + condition + `) AS occurrence`
+}
 
 // among is the condition that a column is one of a list, which travels as a
 // parameter.
