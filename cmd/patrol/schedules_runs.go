@@ -17,19 +17,20 @@ import (
 	"patrol/internal/schedule"
 )
 
-// runPath is where the API has a run; the last one of the schedule if none is named.
-func runPath(ctx context.Context, c *client.Client, args []string) (string, error) {
-	path, err := schedulePath(ctx, c, args[0])
+// run returns where the console has a run; the last one of the schedule if none is
+// named.
+func (r *remote) run(ctx context.Context, args []string) (*client.Client, string, error) {
+	c, path, err := r.schedule(ctx, args[0])
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	if len(args) > 1 {
-		return path + "/runs/" + url.PathEscape(args[1]), nil
+		return c, path + "/runs/" + url.PathEscape(args[1]), nil
 	}
 	for run, err := range client.List[schedule.Run](ctx, c, path+"/runs", url.Values{"limit": {"1"}}) {
-		return path + "/runs/" + run.ID, err
+		return c, path + "/runs/" + run.ID, err
 	}
-	return "", fmt.Errorf("schedule %q has had no run", args[0])
+	return nil, "", fmt.Errorf("schedule %q has had no run", args[0])
 }
 
 func runsCommand(r *remote) *cobra.Command {
@@ -83,11 +84,7 @@ func showRunCommand(r *remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show SCHEDULE [RUN]", Short: "Show a run, the last unless one is named, and the nodes that it skipped", Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
-			if err != nil {
-				return err
-			}
-			path, err := runPath(cmd.Context(), c, args)
+			c, path, err := r.run(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -163,11 +160,7 @@ func skippedCommand(r *remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "skipped SCHEDULE [RUN]", Short: "List the nodes that a run, the last unless one is named, meant and did not scan", Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
-			if err != nil {
-				return err
-			}
-			path, err := runPath(cmd.Context(), c, args)
+			c, path, err := r.run(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -192,11 +185,7 @@ func cancelRunCommand(r *remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "cancel SCHEDULE [RUN]", Short: "Cancel a run that goes on, the last unless one is named, and its scans", Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
-			if err != nil {
-				return err
-			}
-			path, err := runPath(cmd.Context(), c, args)
+			_, path, err := r.run(cmd.Context(), args)
 			if err != nil {
 				return err
 			}

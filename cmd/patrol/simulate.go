@@ -34,15 +34,17 @@ their nodes until it retires them.`,
 		Example: "  patrol simulate agents --console https://127.0.0.1:8443 --fingerprint sha256:… --enrolment-token patrol_enrolment_… --count 10000 --log-level warn",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			address, first, err := connectAgent(console, fingerprint, ca)
+			address, client, err := connect(console, fingerprint, ca)
 			if err != nil {
 				return err
 			}
 			o.Console, o.Version = address, version()
-			shared := first.Transport.(*http.Transport)
+			verify := client.Transport.(*http.Transport).TLSClientConfig
+			// Each has a TLS session of its own to resume. A clone would not do: to
+			// clone a transport is to have it offer HTTP/2, and its clones with it.
 			o.HTTP = func() *http.Client {
-				own := shared.Clone()
-				wire.Frugal(own) // which has a session of its own to resume
+				own := transport(verify.Clone())
+				wire.Frugal(own)
 				return &http.Client{Transport: own}
 			}
 			slog.Info("agents begin", "count", o.Count, "console", address.Redacted())

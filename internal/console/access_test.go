@@ -143,7 +143,7 @@ func (h house) routes() []string {
 	return all
 }
 
-var placeholder = regexp.MustCompile(`\{[^}]*\}`)
+var parameter = regexp.MustCompile(`\{[^}]*\}`)
 
 // status asks for a route and returns what it answers, without waiting for the
 // rest: some answers are streams.
@@ -152,7 +152,7 @@ func (h house) status(route, token string) int {
 	method, path, _ := strings.Cut(strings.ReplaceAll(route, "{$}", ""), " ")
 	ctx, cancel := context.WithTimeout(h.t.Context(), 30*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, h.server.URL+placeholder.ReplaceAllString(path, "none"), strings.NewReader(""))
+	req, err := http.NewRequestWithContext(ctx, method, h.server.URL+parameter.ReplaceAllString(path, "none"), strings.NewReader(""))
 	if err != nil {
 		h.t.Fatal(err)
 	}

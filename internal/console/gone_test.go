@@ -37,7 +37,7 @@ func TestDatabaseIsAway(t *testing.T) {
 	signIn := h.ask("POST", "/api/v1/session", "", `{"username":"admin","password":"`+password+`"}`)
 	wantProblem(t, signIn, http.StatusServiceUnavailable)
 	for _, route := range h.routes() {
-		method, path, _ := strings.Cut(placeholder.ReplaceAllString(strings.ReplaceAll(route, "{$}", ""), "none"), " ")
+		method, path, _ := strings.Cut(parameter.ReplaceAllString(strings.ReplaceAll(route, "{$}", ""), "none"), " ")
 		token := admin
 		if strings.HasPrefix(path, "/wire/") {
 			token = agent

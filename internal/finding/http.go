@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"patrol/internal/openvex"
 	"patrol/internal/platform/access"
 	"patrol/internal/platform/rest"
 )
@@ -79,7 +80,7 @@ func (s *Service) decisionRoutes(api huma.API) {
 	})
 	rest.Handle(api, access.Viewer, huma.Operation{
 		OperationID: "export-decisions", Method: http.MethodGet, Path: "/api/v1/decisions/openvex", Summary: "Export the decisions that hold as an OpenVEX document", Tags: []string{"decisions"},
-	}, func(ctx context.Context, _ *struct{}) (*rest.Body[*vexDocument], error) {
+	}, func(ctx context.Context, _ *struct{}) (*rest.Body[*openvex.Document], error) {
 		return rest.JSON(s.Export(ctx))
 	})
 	rest.Handle(api, access.Operator, huma.Operation{

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"patrol/internal/match"
+	"patrol/internal/openvex"
 	"patrol/internal/platform/problem"
 	"patrol/internal/sbom"
 )
@@ -73,7 +74,7 @@ func (s *Service) Import(ctx context.Context, document []byte, scope VEXScope, a
 			return Imported{}, err
 		}
 	}
-	all, err := doc.assertions(scope)
+	all, err := assertions(doc, scope)
 	if err != nil {
 		return Imported{}, err
 	}
@@ -88,8 +89,8 @@ func (s *Service) Import(ctx context.Context, document []byte, scope VEXScope, a
 }
 
 // parseVEX reads a document, and refuses what is none.
-func parseVEX(data []byte) (*vexDocument, error) {
-	var doc vexDocument
+func parseVEX(data []byte) (*openvex.Document, error) {
+	var doc openvex.Document
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	err := decoder.Decode(&doc)
 	var mistyped *json.UnmarshalTypeError
@@ -102,8 +103,8 @@ func parseVEX(data []byte) (*vexDocument, error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, problem.Invalid("document", "goes on after its end")
 	}
-	if !strings.HasPrefix(doc.Context, vexNamespace) {
-		return nil, problem.Invalid("@context", "is not %s: it is no OpenVEX document", vexContext)
+	if !strings.HasPrefix(doc.Context, openvex.Namespace) {
+		return nil, problem.Invalid("@context", "is not %s: it is no OpenVEX document", openvex.Context)
 	}
 	if doc.Statements == nil {
 		return nil, problem.Invalid("statements", "is missing")
@@ -111,26 +112,8 @@ func parseVEX(data []byte) (*vexDocument, error) {
 	return &doc, nil
 }
 
-// UnmarshalJSON: before 0.2.0 a vulnerability was its name alone.
-func (v *vexVulnerability) UnmarshalJSON(data []byte) error {
-	if json.Unmarshal(data, &v.Name) == nil {
-		return nil
-	}
-	type plain vexVulnerability
-	return json.Unmarshal(data, (*plain)(v))
-}
-
-// UnmarshalJSON: before 0.2.0 a product was its id alone.
-func (p *vexProduct) UnmarshalJSON(data []byte) error {
-	if json.Unmarshal(data, &p.ID) == nil {
-		return nil
-	}
-	type plain vexProduct
-	return json.Unmarshal(data, (*plain)(p))
-}
-
 // assertions are what the statements say of each product.
-func (doc *vexDocument) assertions(scope VEXScope) ([]*Assertion, error) {
+func assertions(doc *openvex.Document, scope VEXScope) ([]*Assertion, error) {
 	published, err := moment("timestamp", doc.Timestamp, time.Time{})
 	if err != nil {
 		return nil, err
@@ -149,12 +132,12 @@ func (doc *vexDocument) assertions(scope VEXScope) ([]*Assertion, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.check(place); err != nil {
+		if err := check(s, place); err != nil {
 			return nil, err
 		}
-		said, unused := s.decision(author)
-		said.Vulnerability = s.Vulnerability.identity()
-		say := func(product vexProduct, part *vexProduct) {
+		said, unused := decides(s, author)
+		said.Vulnerability = identity(s.Vulnerability)
+		say := func(product openvex.Product, part *openvex.Product) {
 			a := &Assertion{Statement: i + 1, Vulnerability: said.Vulnerability, Product: product.String(), Reason: unused, at: at}
 			if part != nil {
 				a.Product += " " + part.String()
@@ -184,31 +167,23 @@ func (doc *vexDocument) assertions(scope VEXScope) ([]*Assertion, error) {
 }
 
 func moment(field, text string, otherwise time.Time) (time.Time, error) {
-	if text == "" {
-		return otherwise, nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
+	at, err := openvex.Moment(text, otherwise)
 	if err != nil {
 		return at, problem.Invalid(field, "is no moment such as 2026-05-01T00:00:00Z")
 	}
 	return at, nil
 }
 
-var justifications = []string{
-	"", "component_not_present", "vulnerable_code_not_present", "vulnerable_code_not_in_execute_path",
-	"vulnerable_code_cannot_be_controlled_by_adversary", "inline_mitigations_already_exist",
-}
-
 // check refuses a statement that OpenVEX does not know.
-func (s *vexStatement) check(place string) error {
+func check(s *openvex.Statement, place string) error {
 	switch {
 	case s.Vulnerability.Name == "":
 		return problem.Invalid(place+".vulnerability.name", "is missing")
 	case len(s.Vulnerability.Name) > 200:
 		return problem.Invalid(place+".vulnerability.name", "has more than 200 bytes")
-	case !slices.Contains([]string{NotAffected, vexAffected, vexFixed, vexUnderInvestigation}, s.Status):
+	case !openvex.IsStatus(s.Status):
 		return problem.Invalid(place+".status", "is none of not_affected, affected, fixed and under_investigation")
-	case !slices.Contains(justifications, s.Justification):
+	case s.Justification != "" && !openvex.IsJustification(s.Justification):
 		return problem.Invalid(place+".justification", "is none of OpenVEX")
 	}
 	for _, text := range []*string{&s.Vulnerability.Name, &s.Impact, &s.Action, &s.Notes} {
@@ -228,7 +203,7 @@ func shortened(text string) string {
 }
 
 // identity is the name that a vulnerability has here: the CVE, if it has one.
-func (v vexVulnerability) identity() string {
+func identity(v openvex.Vulnerability) string {
 	cves := slices.DeleteFunc(slices.Clone(v.Aliases), func(alias string) bool { return !match.IsCVE(alias) })
 	if !match.IsCVE(v.Name) && len(cves) == 1 {
 		return cves[0]

@@ -6,10 +6,11 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"patrol/internal/openvex"
 )
 
-// Decisions travel as OpenVEX 0.2.0
-// (https://github.com/openvex/spec/blob/main/OPENVEX-SPEC.md), one statement each:
+// Decisions travel as OpenVEX, one statement each:
 //
 //	not_affected    not_affected, its justification, the reason as impact_statement
 //	false_positive  not_affected, the reason as impact_statement alone
@@ -20,50 +21,6 @@ import (
 // which is what these are for, and a package that is known by its advisories' name
 // alone is a URN, too.
 
-type vexDocument struct {
-	Context    string          `json:"@context"`
-	ID         string          `json:"@id"`
-	Author     string          `json:"author"`
-	Role       string          `json:"role,omitempty"`
-	Timestamp  string          `json:"timestamp"`
-	Version    int             `json:"version"`
-	Tooling    string          `json:"tooling,omitempty"`
-	Statements []*vexStatement `json:"statements"`
-}
-
-type vexStatement struct {
-	ID            string           `json:"@id,omitempty"`
-	Vulnerability vexVulnerability `json:"vulnerability"`
-	Timestamp     string           `json:"timestamp,omitempty"`
-	Products      []vexProduct     `json:"products"`
-	Status        string           `json:"status"`
-	Notes         string           `json:"status_notes,omitempty"`
-	Justification string           `json:"justification,omitempty"`
-	Impact        string           `json:"impact_statement,omitempty"`
-	Action        string           `json:"action_statement,omitempty"`
-}
-
-type vexVulnerability struct {
-	Name    string   `json:"name"`
-	Aliases []string `json:"aliases,omitempty"`
-}
-
-type vexProduct struct {
-	ID            string            `json:"@id,omitempty"`
-	Identifiers   map[string]string `json:"identifiers,omitempty"`
-	Subcomponents []vexProduct      `json:"subcomponents,omitempty"`
-}
-
-const (
-	vexContext = "https://openvex.dev/ns/v0.2.0"
-	// vexNamespace begins the contexts of all versions.
-	vexNamespace = "https://openvex.dev/ns"
-
-	vexAffected           = "affected"
-	vexFixed              = "fixed"
-	vexUnderInvestigation = "under_investigation"
-)
-
 // The URNs of products.
 const (
 	allNodes       = "urn:patrol:nodes"
@@ -72,35 +29,31 @@ const (
 	packagePrefix  = "urn:patrol:package:"
 )
 
-func purlProduct(purl string) vexProduct {
-	return vexProduct{ID: purl, Identifiers: map[string]string{"purl": purl}}
-}
-
 // product says which nodes and what of them a decision is about.
-func (r DecisionRequest) product() vexProduct {
-	var what []vexProduct
+func (r DecisionRequest) product() openvex.Product {
+	var what []openvex.Product
 	switch {
 	case r.Component != "":
-		what = []vexProduct{purlProduct(r.Component)}
+		what = []openvex.Product{openvex.ByPURL(r.Component)}
 	case r.Package != "":
-		what = []vexProduct{{ID: packagePrefix + url.PathEscape(r.Package)}}
+		what = []openvex.Product{{ID: packagePrefix + url.PathEscape(r.Package)}}
 	}
 	switch {
 	case r.Node != "":
-		return vexProduct{ID: nodePrefix + url.PathEscape(r.Node), Subcomponents: what}
+		return openvex.Product{ID: nodePrefix + url.PathEscape(r.Node), Subcomponents: what}
 	case r.Selector != "":
-		return vexProduct{ID: selectorPrefix + url.PathEscape(r.Selector), Subcomponents: what}
+		return openvex.Product{ID: selectorPrefix + url.PathEscape(r.Selector), Subcomponents: what}
 	case r.Component != "":
 		return what[0]
 	}
-	return vexProduct{ID: allNodes, Subcomponents: what}
+	return openvex.Product{ID: allNodes, Subcomponents: what}
 }
 
 // statement is what a decision says.
-func (d Decision) statement() *vexStatement {
-	s := &vexStatement{
-		ID: "urn:uuid:" + d.ID, Vulnerability: vexVulnerability{Name: d.Vulnerability}, Timestamp: d.CreatedAt.UTC().Format(time.RFC3339Nano),
-		Products: []vexProduct{d.product()}, Status: NotAffected, Notes: "Decided by " + d.Author + ".",
+func (d Decision) statement() *openvex.Statement {
+	s := &openvex.Statement{
+		ID: "urn:uuid:" + d.ID, Vulnerability: openvex.Vulnerability{Name: d.Vulnerability}, Timestamp: d.CreatedAt.UTC().Format(time.RFC3339Nano),
+		Products: []openvex.Product{d.product()}, Status: openvex.NotAffected, Notes: "Decided by " + d.Author + ".",
 		Justification: d.Justification, Impact: d.Reason,
 	}
 	if d.Until == nil {
@@ -108,7 +61,7 @@ func (d Decision) statement() *vexStatement {
 	}
 	until := d.Until.UTC().Format(time.RFC3339Nano)
 	if d.Status == RiskAccepted {
-		s.Status, s.Impact, s.Action = vexAffected, "", "Accept the risk until "+until+": "+d.Reason
+		s.Status, s.Impact, s.Action = openvex.Affected, "", "Accept the risk until "+until+": "+d.Reason
 		return s
 	}
 	s.Notes = "Decided by " + d.Author + " until " + until + "."
@@ -120,12 +73,12 @@ var (
 	ending     = regexp.MustCompile(`^Decided by .* until (\S+)\.$`)
 )
 
-// decision is what a statement decides, but for what it is about; why not, if
+// decides is what a statement decides, but for what it is about; why not, if
 // nothing.
-func (s *vexStatement) decision(author string) (r DecisionRequest, unused string) {
+func decides(s *openvex.Statement, author string) (r DecisionRequest, unused string) {
 	r = DecisionRequest{Justification: s.Justification, Reason: s.Impact, Status: NotAffected}
 	switch s.Status {
-	case vexAffected:
+	case openvex.Affected:
 		said := acceptance.FindStringSubmatch(s.Action)
 		if said == nil {
 			return r, "it says that the product is affected"
@@ -135,7 +88,7 @@ func (s *vexStatement) decision(author string) (r DecisionRequest, unused string
 			return r, "it says until when a risk is accepted, and that is no moment"
 		}
 		return DecisionRequest{Status: RiskAccepted, Reason: said[2], Until: &until}, ""
-	case NotAffected:
+	case openvex.NotAffected:
 	default:
 		return r, "it says " + s.Status
 	}
@@ -159,26 +112,9 @@ func (s *vexStatement) decision(author string) (r DecisionRequest, unused string
 	return r, ""
 }
 
-// purl is the purl that a product is known by, if by one.
-func (p vexProduct) purl() string {
-	for _, id := range []string{p.Identifiers["purl"], p.ID} {
-		if strings.HasPrefix(id, "pkg:") {
-			return id
-		}
-	}
-	return ""
-}
-
-func (p vexProduct) String() string {
-	if purl := p.purl(); purl != "" {
-		return purl
-	}
-	return p.ID
-}
-
 // about completes a decision with what a product and, if there is one, a
 // subcomponent mean. The scope is that of the whole import.
-func (r DecisionRequest) about(product vexProduct, part *vexProduct, scope VEXScope) (DecisionRequest, error) {
+func (r DecisionRequest) about(product openvex.Product, part *openvex.Product, scope VEXScope) (DecisionRequest, error) {
 	r.Node, r.Selector = scope.Node, scope.Selector
 	switch id := product.ID; {
 	case strings.HasPrefix(id, "urn:patrol:"):
@@ -202,7 +138,7 @@ func (r DecisionRequest) about(product vexProduct, part *vexProduct, scope VEXSc
 		r.Package = plain
 		return r, err
 	}
-	if r.Component = part.purl(); r.Component == "" {
+	if r.Component = part.PURL(); r.Component == "" {
 		return r, fmt.Errorf("%q is no purl", part.ID)
 	}
 	return r, nil

@@ -53,77 +53,19 @@ const needless = `NOT EXISTS (SELECT 1 FROM node_result AS h WHERE h.result_id =
 // SweepResults removes results that nothing needs, whenever they came to be, and
 // findings that stand in none; it returns how many results.
 func (s *Service) SweepResults(ctx context.Context, _ time.Time) (removed int64, err error) {
-	for after := int64(0); ; {
-		rows, err := s.db.Read().QueryContext(ctx, `SELECT r.id FROM result AS r WHERE r.id > $1 AND `+needless+` ORDER BY r.id LIMIT $2`, after, sweepResults)
-		results, err := db.All(rows, err, db.Value[int64])
-		if err != nil {
-			return removed, fmt.Errorf("find results that nothing needs: %w", err)
-		}
-		if len(results) == 0 {
-			break
-		}
-		after = results[len(results)-1]
-		n, err := s.dropResults(ctx, results)
-		removed += n
-		if err != nil {
-			return removed, err
-		}
-	}
-	return removed, s.sweepFindings(ctx)
-}
-
-// dropResults removes those of the results that are needless still.
-func (s *Service) dropResults(ctx context.Context, results []int64) (removed int64, err error) {
-	list, err := db.Column(results)
-	if err != nil {
-		return 0, err
-	}
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT r.id FROM result AS r WHERE r.id `+db.AmongIDs+` AND `+needless, list)
-		still, err := db.All(rows, err, db.Value[int64])
-		if err != nil {
-			return err
-		}
-		those, err := db.Column(still)
-		if err != nil {
-			return err
-		}
-		for _, table := range []string{`result_finding WHERE result_id`, `result_of WHERE result_id`, `result WHERE id`} {
-			_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` `+db.AmongIDs, those)
-			if err != nil {
-				return fmt.Errorf("remove results: %w", err)
-			}
-		}
-		removed = int64(len(still))
-		return nil
+	removed, err = s.db.Sweep(ctx, db.Sweep{
+		From: `result AS r`, ID: `r.id`, Needless: needless, Batch: sweepResults,
+		Delete: []string{`result_finding WHERE result_id`, `result_of WHERE result_id`, `result WHERE id`},
 	})
+	if err != nil {
+		return removed, err
+	}
+	_, err = s.db.Sweep(ctx, db.Sweep{From: `finding AS f`, ID: `f.id`, Needless: standsNowhere, Batch: sweepFindings, Delete: []string{`finding WHERE id`}})
 	return removed, err
 }
 
-// sweepFindings removes findings that stand in no result. Those of a package whose
-// occurrences are kept stay: they tell what is wrong with what could not be looked
-// at since, and how severe it was.
-func (s *Service) sweepFindings(ctx context.Context) error {
-	const unused = `f.results = 0 AND NOT EXISTS (SELECT 1 FROM result_finding AS r WHERE r.finding_id = f.id)
-		AND NOT EXISTS (SELECT 1 FROM occurrence AS o WHERE o.vulnerability_id = f.vulnerability_id AND o.ecosystem = f.ecosystem AND o.package = f.package)`
-	for after := int64(0); ; {
-		rows, err := s.db.Read().QueryContext(ctx, `SELECT f.id FROM finding AS f WHERE f.id > $1 AND `+unused+` ORDER BY f.id LIMIT $2`, after, sweepFindings)
-		findings, err := db.All(rows, err, db.Value[int64])
-		if err != nil {
-			return fmt.Errorf("find findings that stand in no result: %w", err)
-		}
-		if len(findings) == 0 {
-			return nil
-		}
-		after = findings[len(findings)-1]
-		list, err := db.Column(findings)
-		if err != nil {
-			return err
-		}
-		_, err = s.sweep(ctx, `DELETE FROM finding WHERE id IN (SELECT f.id FROM finding AS f
-			WHERE f.id `+db.AmongIDs+` AND `+unused+`)`, list)
-		if err != nil {
-			return err
-		}
-	}
-}
+// standsNowhere holds for a finding f that stands in no result. Those of a package
+// whose occurrences are kept stay: they tell what is wrong with what could not be
+// looked at since, and how severe it was.
+const standsNowhere = `f.results = 0 AND NOT EXISTS (SELECT 1 FROM result_finding AS r WHERE r.finding_id = f.id)
+	AND NOT EXISTS (SELECT 1 FROM occurrence AS o WHERE o.vulnerability_id = f.vulnerability_id AND o.ecosystem = f.ecosystem AND o.package = f.package)`

@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,7 +64,7 @@ func (l *lines) take(w http.ResponseWriter, listen func(wake func()) (stop func(
 	one.stop = listen(func() { l.wake(one) })
 	if one.write(begin.Bytes()) != nil || !l.add(one) {
 		one.stop()
-		_ = conn.Close()
+		one.drop()
 		return true
 	}
 	l.wake(one)
@@ -132,24 +134,18 @@ func (l *lines) called() (called []*line) {
 	return called
 }
 
-func (l *lines) all() (all []*line) {
+func (l *lines) all() []*line {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for one := range l.open {
-		all = append(all, one)
-	}
-	return all
+	return slices.Collect(maps.Keys(l.open))
 }
 
 // end lets no more be added, and returns those that are to be cut.
-func (l *lines) end() (all []*line) {
+func (l *lines) end() []*line {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for one := range l.open {
-		all = append(all, one)
-	}
-	l.open = nil
-	return all
+	defer func() { l.open = nil }()
+	return slices.Collect(maps.Keys(l.open))
 }
 
 // say writes a chunk (RFC 9112, section 7.1) to each line, and cuts those that do

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"patrol/internal/openvex"
 )
 
 // Ignores are the findings that somebody wants to hear nothing of, from one file.
@@ -150,7 +152,7 @@ func (s *Ignores) Match(f Finding, now time.Time) *Ignore {
 		entry.matched = true
 		switch {
 		case entry.expired(now):
-		case entry.Status == affected:
+		case entry.Status == openvex.Affected:
 			by = nil
 		case by == nil || entry.Status != "":
 			by = entry
@@ -176,7 +178,7 @@ func (i *Ignore) matches(f Finding) bool {
 func (s *Ignores) Notes(now time.Time) []string {
 	var notes []string
 	for _, entry := range s.entries {
-		if entry.Status == affected {
+		if entry.Status == openvex.Affected {
 			continue
 		}
 		what := entry.ID

@@ -225,9 +225,9 @@ func (s *Service) holdBack(ctx context.Context, tx *db.Tx, r going, sch Schedule
 	if len(sch.Windows) == 0 {
 		return false, nil
 	}
-	p, err := sch.definition().plan()
+	p, err := sch.plan()
 	if err != nil {
-		return false, fmt.Errorf("schedule %q: %w", sch.Name, err)
+		return false, err
 	}
 	free := p.free(now)
 	if free.IsZero() || free.Equal(now) {

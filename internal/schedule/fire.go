@@ -63,9 +63,9 @@ func (s *Service) fire(ctx context.Context, id string, checked time.Time) error 
 		if err != nil {
 			return err
 		}
-		p, err := sch.definition().plan()
+		p, err := sch.plan()
 		if err != nil {
-			return fmt.Errorf("schedule %q: %w", sch.Name, err)
+			return err
 		}
 		if decided.After(now.Add(punctual)) && !f.next.IsZero() {
 			f.next = p.rewound(f.next, now)
@@ -163,13 +163,9 @@ func (s *Service) Backfill(ctx context.Context, id string, r Range) (run Run, er
 		if to.IsZero() || to.After(now) {
 			to = now
 		}
-		sch, err := find(ctx, tx, id)
+		_, p, err := findPlan(ctx, tx, id)
 		if err != nil {
 			return err
-		}
-		p, err := sch.definition().plan()
-		if err != nil {
-			return fmt.Errorf("schedule %q: %w", sch.Name, err)
 		}
 		first := p.next(r.From.Add(-time.Nanosecond))
 		if r.From.IsZero() || first.IsZero() || first.After(to) {
@@ -184,13 +180,9 @@ func (s *Service) Backfill(ctx context.Context, id string, r Range) (run Run, er
 
 // fireBy makes a run because somebody asked for it.
 func (s *Service) fireBy(ctx context.Context, tx *db.Tx, id, action string, run Run) (Run, error) {
-	sch, err := find(ctx, tx, id)
+	sch, p, err := findPlan(ctx, tx, id)
 	if err != nil {
 		return run, err
-	}
-	p, err := sch.definition().plan()
-	if err != nil {
-		return run, fmt.Errorf("schedule %q: %w", sch.Name, err)
 	}
 	started, err := s.start(ctx, tx, sch, p, run)
 	if err != nil {
@@ -234,9 +226,9 @@ func (s *Service) start(ctx context.Context, tx *db.Tx, sch Schedule, p plan, ru
 // choose writes the nodes that a run means. A selector that fails on some node fails
 // the run, visibly, and not the loop.
 func (s *Service) choose(ctx context.Context, tx *db.Tx, sch Schedule, run string, all selection) error {
-	p, err := sch.definition().plan()
+	p, err := sch.plan()
 	if err != nil {
-		return fmt.Errorf("schedule %q: %w", sch.Name, err)
+		return err
 	}
 	previous, err := lastFired(ctx, tx, sch.ID, run)
 	if err != nil {

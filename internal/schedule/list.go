@@ -57,6 +57,16 @@ func find(ctx context.Context, q db.Querier, id string) (Schedule, error) {
 	return row.Schedule, err
 }
 
+// findPlan returns a schedule with its plan.
+func findPlan(ctx context.Context, q db.Querier, id string) (Schedule, plan, error) {
+	sch, err := find(ctx, q, id)
+	if err != nil {
+		return sch, plan{}, err
+	}
+	p, err := sch.plan()
+	return sch, p, err
+}
+
 // row is a schedule as the database has it.
 type row struct {
 	Schedule

@@ -60,13 +60,9 @@ func (s *Service) Resume(ctx context.Context, id string) (Schedule, error) {
 // alter changes a schedule in one transaction, with an entry in the audit log.
 func (s *Service) alter(ctx context.Context, id, action string, change func(*db.Tx, Schedule, plan) error) (Schedule, error) {
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		sch, err := find(ctx, tx, id)
+		sch, p, err := findPlan(ctx, tx, id)
 		if err != nil {
 			return err
-		}
-		p, err := sch.definition().plan()
-		if err != nil {
-			return fmt.Errorf("schedule %q: %w", sch.Name, err)
 		}
 		if err := change(tx, sch, p); err != nil {
 			return err

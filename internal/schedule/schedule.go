@@ -13,6 +13,7 @@
 package schedule
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -64,6 +65,15 @@ func (s Schedule) subject() audit.Subject {
 
 func (s Schedule) definition() Definition {
 	return Definition{s.Name, s.Cron, s.TimeZone, s.Selector, s.Enabled, s.Options}
+}
+
+// plan is that of what people say of it.
+func (s Schedule) plan() (plan, error) {
+	p, err := s.definition().plan()
+	if err != nil {
+		err = fmt.Errorf("schedule %q: %w", s.Name, err)
+	}
+	return p, err
 }
 
 // paused tells whether the schedule is at that moment.

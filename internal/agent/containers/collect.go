@@ -26,11 +26,7 @@ func Collect(ctx context.Context, r Runtime, kind, key string) (*collect.Result,
 // another's by then: only if the container still has that process at the end is
 // what was read the container's, and all of it.
 func collectContainer(ctx context.Context, r Runtime, key string) (*collect.Result, error) {
-	pid, err := r.PID(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	root, err := openRoot(pid)
+	root, pid, err := tree(ctx, r, key)
 	if err != nil {
 		return nil, err
 	}
@@ -50,16 +46,22 @@ func collectContainer(ctx context.Context, r Runtime, key string) (*collect.Resu
 
 // Root opens the tree of a container that runs now.
 func Root(ctx context.Context, r Runtime, key string) (*os.Root, error) {
-	pid, err := r.PID(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := openRoot(pid)
+	dir, _, err := tree(ctx, r, key)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = dir.Close() }()
 	return os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()))
+}
+
+// tree opens the tree of a container that runs now, through the process of that
+// number.
+func tree(ctx context.Context, r Runtime, key string) (root *os.File, pid int, err error) {
+	if pid, err = r.PID(ctx, key); err != nil {
+		return nil, 0, err
+	}
+	root, err = openRoot(pid)
+	return root, pid, err
 }
 
 // openRoot opens the root directory of a process. A virtual machine around a

@@ -129,9 +129,6 @@ var openers = map[string]func(ctx context.Context, img *Image, where string, s *
 	Tar:           openTar,
 }
 
-// IsKind tells whether s is a kind of target that Open knows.
-func IsKind(s string) bool { return openers[s] != nil }
-
 // openTar takes the archive of a root file system for the only layer.
 func openTar(_ context.Context, img *Image, file string, _ *settings) error {
 	stored, err := img.file(file)

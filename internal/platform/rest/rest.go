@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"path"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,11 +65,25 @@ func New(mux humago.Mux, version string) huma.API {
 	config.SchemasPath = ""
 	config.CreateHooks = nil // no $schema member in every answer
 	config.Info.Description = "Everything that the UI and the command line do."
+	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":   {Type: "http", Scheme: "bearer", Description: "A token of POST /api/v1/tokens or POST /api/v1/session."},
 		"session": {Type: "apiKey", In: "cookie", Name: "patrol_session", Description: "The cookie of POST /api/v1/session."},
 	}
 	return humago.New(mux, config)
+}
+
+// schemaName names a type in the API's description as huma does. The types of
+// OpenVEX are named with it: there are documents and vulnerabilities of our own.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if path.Base(t.PkgPath()) == "openvex" {
+		return "Vex" + name
+	}
+	return name
 }
 
 // RoleOf tells which role an operation needs.
