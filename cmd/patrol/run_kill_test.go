@@ -45,6 +45,7 @@ func alone(t *testing.T) *killable {
 // twice.
 func killInARun(t *testing.T, k *killable, machines, kills int) {
 	c := k.Client
+	onDemandOnly(t, c)
 	simulate(t, c, machines)
 	eventually(t, "every node", func() bool { return len(all[fleet.Node](t, c, "nodes", nil)) == machines })
 

@@ -91,6 +91,7 @@ func TestSchedulesOnTheCommandLine(t *testing.T) {
 func TestRunsOnTheCommandLine(t *testing.T) {
 	dir := t.TempDir()
 	_, c := console(t, dir, filepath.Join(dir, "nowhere"), "127.0.0.1:0")
+	onDemandOnly(t, c)
 	patrol := func(args ...string) string {
 		t.Helper()
 		out, errs, code := run(t, append(append([]string{"schedules"}, args...), "--console", c.Console.String(), "--token", c.Token)...)

@@ -2,6 +2,8 @@ package feed
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"runtime"
@@ -25,6 +27,9 @@ type Changes struct {
 	Vulnerabilities []string `json:"-"`
 }
 
+// ErrDamaged is returned where the file of a revision is not what was written.
+var ErrDamaged = errors.New("the index is damaged")
+
 // Package is a package as advisories are looked up by it.
 type Package struct {
 	Ecosystem string // with its release, if the advisories name one
@@ -35,10 +40,15 @@ type Package struct {
 // once, side by side: what a record said before and says now stands under its keys
 // of before and of now, and whoever shares an alias with it, in whichever
 // direction, has other names.
-func Compare(before, after *Revision) Changes {
+func Compare(before, after *Revision) (c Changes, err error) {
 	defer runtime.KeepAlive(before)
 	defer runtime.KeepAlive(after)
-	var c Changes
+	// What reads the index panics where a page is not what it is to be.
+	defer func() {
+		if damage := recover(); damage != nil {
+			err = fmt.Errorf("%w: compare revisions %s and %s: %v", ErrDamaged, before.ID(), after.ID(), damage)
+		}
+	}()
 	for _, d := range differences(before, after, recordBucket) {
 		switch {
 		case d.before == nil:
@@ -73,7 +83,7 @@ func Compare(before, after *Revision) Changes {
 			c.Vulnerabilities = append(c.Vulnerabilities, name)
 		}
 	}
-	return c
+	return c, nil
 }
 
 func (p Package) compare(o Package) int {

@@ -9,7 +9,10 @@ func TestCompareMonths(t *testing.T) {
 	june := revisionOf(t, shared(t, "feeds/2026-06-01"))
 	s := openStore(t)
 	mustUpdate(t, s, Options{URL: shared(t, "feeds/2026-08-21"), Ecosystems: []string{"AlmaLinux", "Go", "crates.io"}})
-	c := Compare(june, mustCurrent(t, s))
+	c, err := Compare(june, mustCurrent(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("%d new, %d changed, %d gone; %d packages, %d vulnerabilities", c.New, c.Changed, c.Gone, len(c.Packages), len(c.Vulnerabilities))
 	if c.New != 1926 {
 		t.Errorf("%d new records, want 1926", c.New)
@@ -22,6 +25,8 @@ func BenchmarkCompareMonths(b *testing.B) {
 	mustUpdate(b, s, Options{URL: shared(b, "feeds/2026-08-21"), Ecosystems: []string{"AlmaLinux", "Go", "crates.io"}})
 	august := mustCurrent(b, s)
 	for b.Loop() {
-		Compare(june, august)
+		if _, err := Compare(june, august); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

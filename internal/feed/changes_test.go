@@ -73,7 +73,10 @@ func TestCompare(t *testing.T) {
 				}
 			}
 			before := revisionOf(t, feedOf(t, map[string][]byte{"Go": zipOf(t, goRecord, goTwoCVEs, goNameless, goWithdrawn, ghsaRecord)}))
-			got := Compare(before, revisionOf(t, feedOf(t, map[string][]byte{"Go": zipOf(t, changed...)})))
+			got, err := Compare(before, revisionOf(t, feedOf(t, map[string][]byte{"Go": zipOf(t, changed...)})))
+			if err != nil {
+				t.Fatal(err)
+			}
 			if got.New != test.want.New || got.Changed != test.want.Changed || got.Gone != test.want.Gone {
 				t.Errorf("records: %+v, want %+v", got, test.want)
 			}

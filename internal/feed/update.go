@@ -156,7 +156,10 @@ func (s *Store) changes(installed, m manifest) Changes {
 		return all
 	}
 	defer after.shut()
-	c := Compare(before, after)
+	c, err := Compare(before, after)
+	if err != nil {
+		return all
+	}
 	return Changes{New: c.New, Changed: c.Changed, Gone: c.Gone} // the rest is large
 }
 

@@ -3,7 +3,9 @@ package finding
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 
@@ -33,9 +35,9 @@ func (s *Service) matchLacking(ctx context.Context, k Knowledge, r rematch, lack
 	for _, p := range earlier {
 		old, found, err := k.Revision(ctx, p.revision)
 		if err != nil {
-			return err
+			slog.WarnContext(ctx, "an earlier revision of the feed cannot be read; what it had found is matched anew", "revision", p.revision, "error", err)
 		}
-		if !found {
+		if err != nil || !found {
 			continue
 		}
 		var these, others []inventory
@@ -46,7 +48,12 @@ func (s *Service) matchLacking(ctx context.Context, k Knowledge, r rematch, lack
 				others = append(others, i)
 			}
 		}
-		if err := s.carry(ctx, r, old, these); err != nil {
+		err = s.carry(ctx, r, old, these)
+		if errors.Is(err, feed.ErrDamaged) {
+			slog.WarnContext(ctx, "an earlier revision of the feed is damaged; what it had found is matched anew", "revision", p.revision, "error", err)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		lacking = others
@@ -111,7 +118,10 @@ func (s *Service) carry(ctx context.Context, r rematch, old *feed.Revision, inve
 // differing is matching: the components of which the revisions say different
 // things, with what the new one says, and what changed in all.
 func (s *Service) differing(ctx context.Context, r rematch, old *feed.Revision, inventories []inventory) (differ, feed.Changes, error) {
-	changes := feed.Compare(old, r.rev)
+	changes, err := feed.Compare(old, r.rev)
+	if err != nil {
+		return differ{}, changes, err
+	}
 	ids, err := s.componentsOf(ctx, changes.Packages, inventories)
 	if err != nil {
 		return differ{}, changes, fmt.Errorf("find the components that the feed says something else of: %w", err)
@@ -245,8 +255,12 @@ func (s *Service) learn(ctx context.Context, rev *feed.Revision, changed []strin
 	if err != nil {
 		return answers{}, err
 	}
+	found := make(map[string]bool, len(vulnerabilities))
+	for _, v := range vulnerabilities {
+		found[v.Name] = true
+	}
 	for _, name := range known {
-		if _, found := slices.BinarySearchFunc(vulnerabilities, name, func(v match.Vulnerability, name string) int { return cmp.Compare(v.Name, name) }); found {
+		if found[name] {
 			continue
 		}
 		v, err := vulnerability(rev, name)

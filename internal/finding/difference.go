@@ -56,14 +56,21 @@ type comparison struct {
 	decided  map[int64]bool    // vulnerabilities
 }
 
-// compare reads what is needed to tell what steps mean.
-func (s *Service) compare(ctx context.Context, rev *feed.Revision, steps []step) (*comparison, error) {
+// compare returns what steps mean.
+func compare(ctx context.Context, q db.Querier, rev *feed.Revision, steps []step) (*comparison, map[step]*difference, error) {
 	c := &comparison{rev, make(map[int64][]int64), make(map[int64]judged), make(map[int64]bool)}
-	err := c.read(ctx, s.db.Read(), steps)
-	if err != nil {
-		return nil, fmt.Errorf("compare results: %w", err)
+	if err := c.read(ctx, q, steps); err != nil {
+		return nil, nil, fmt.Errorf("compare results: %w", err)
 	}
-	return c, nil
+	differences := make(map[step]*difference, len(steps))
+	for _, step := range steps {
+		d, err := c.difference(step)
+		if err != nil {
+			return nil, nil, fmt.Errorf("compare results: %w", err)
+		}
+		differences[step] = d
+	}
+	return c, differences, nil
 }
 
 func (c *comparison) read(ctx context.Context, q db.Querier, steps []step) error {

@@ -57,15 +57,9 @@ func (s *Service) moveAll(ctx context.Context, r rematch) error {
 
 // moveSome has nodes take their steps.
 func (s *Service) moveSome(ctx context.Context, r rematch, steps []step, behind []moving) error {
-	c, err := s.compare(ctx, r.rev, steps)
+	_, differences, err := compare(ctx, s.db.Read(), r.rev, steps)
 	if err != nil {
 		return err
-	}
-	differences := make(map[step]*difference, len(steps))
-	for _, step := range steps {
-		if differences[step], err = c.difference(step); err != nil {
-			return err
-		}
 	}
 	var alone, together []moving
 	for _, m := range behind {
@@ -82,7 +76,7 @@ func (s *Service) moveSome(ctx context.Context, r rematch, steps []step, behind 
 		}
 		some := together[:n]
 		together = together[n:]
-		err := s.db.Write(ctx, func(tx *db.Tx) error { return s.moveTogether(ctx, tx, r, c, differences, some) })
+		err := s.db.Write(ctx, func(tx *db.Tx) error { return s.moveTogether(ctx, tx, r, some) })
 		if errors.Is(err, errUneven) {
 			alone, err = append(alone, some...), nil
 		}
@@ -91,15 +85,17 @@ func (s *Service) moveSome(ctx context.Context, r rematch, steps []step, behind 
 		}
 	}
 	for _, m := range alone {
-		if err := s.db.Write(ctx, func(tx *db.Tx) error { return s.moveAlone(ctx, tx, r, m) }); err != nil {
+		d := differences[m.step]
+		if err := s.db.Write(ctx, func(tx *db.Tx) error { return s.moveAlone(ctx, tx, r, m, d) }); err != nil {
 			return fmt.Errorf("open and resolve occurrences of node %s: %w", m.node, err)
 		}
 	}
 	return nil
 }
 
-// moveAlone has a node take its step as a scan would.
-func (s *Service) moveAlone(ctx context.Context, tx *db.Tx, r rematch, m moving) error {
+// moveAlone has a node take its step as a scan would. Only a re-match knows what was
+// withdrawn.
+func (s *Service) moveAlone(ctx context.Context, tx *db.Tx, r rematch, m moving, d *difference) error {
 	still, err := stillBehind(ctx, tx, []moving{m})
 	if err != nil || len(still) == 0 {
 		return err
@@ -120,16 +116,32 @@ func (s *Service) moveAlone(ctx context.Context, tx *db.Tx, r rematch, m moving)
 	if err != nil {
 		return err
 	}
+	withdrawn := []place{}
+	for _, g := range d.resolved {
+		if g.because == Withdrawn {
+			withdrawn = append(withdrawn, g.place)
+		}
+	}
+	list, err := db.ToJSON(withdrawn)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE occurrence SET resolved_because = '`+Withdrawn+`' WHERE node_id = $1 AND resolved_at IS NOT NULL AND resolved_scan = $2
+		AND (vulnerability_id, ecosystem, package) IN (SELECT CAST(value->>'vulnerability' AS BIGINT), value->>'ecosystem', value->>'package' FROM json_each($3) AS j)`,
+		m.node, r.id, list)
+	if err != nil {
+		return err
+	}
 	return s.tell(ctx, tx, r, []told{{m.node, int(opened), int(resolved)}}, before-int(resolved))
 }
 
-// openOn returns how much is open on nodes.
+// openOn returns how much is open on nodes, decided or not.
 func openOn(ctx context.Context, tx *db.Tx, nodes []string) (open int, err error) {
 	list, err := db.Column(nodes)
 	if err != nil {
 		return 0, err
 	}
-	err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(open), 0) FROM node_count WHERE node_id IN (SELECT value->>0 FROM json_each($1) AS j)`, list).Scan(&open)
+	err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(open + decided), 0) FROM node_count WHERE node_id IN (SELECT value->>0 FROM json_each($1) AS j)`, list).Scan(&open)
 	return open, err
 }
 
@@ -156,11 +168,22 @@ func stillBehind(ctx context.Context, tx *db.Tx, behind []moving) ([]moving, err
 	})
 }
 
-// moveTogether has nodes take their steps at once.
-func (s *Service) moveTogether(ctx context.Context, tx *db.Tx, r rematch, c *comparison, differences map[step]*difference, behind []moving) error {
+// moveTogether has nodes take their steps at once. What they mean is asked in the
+// transaction: meanwhile somebody may have decided, a vulnerability may be known to be
+// worse, or have become one with another.
+func (s *Service) moveTogether(ctx context.Context, tx *db.Tx, r rematch, behind []moving) error {
 	behind, err := stillBehind(ctx, tx, behind)
 	if err != nil || len(behind) == 0 {
 		return err
+	}
+	c, differences, err := compare(ctx, tx, r.rev, stepsOf(behind))
+	if err != nil {
+		return err
+	}
+	for _, d := range differences {
+		if d.decided {
+			return fmt.Errorf("%w: somebody has decided about it by now", errUneven)
+		}
 	}
 	b, err := newBatch(differences, behind)
 	if err != nil {
@@ -226,6 +249,17 @@ func (s *Service) tell(ctx context.Context, tx *db.Tx, r rematch, nodes []told, 
 		return err
 	}
 	return event.AppendAll(ctx, tx, s.now(), "node.rematched", news)
+}
+
+// stepsOf returns the steps that nodes take, each once.
+func stepsOf(behind []moving) []step {
+	var steps []step
+	for _, m := range behind {
+		if len(steps) == 0 || steps[len(steps)-1] != m.step {
+			steps = append(steps, m.step)
+		}
+	}
+	return steps
 }
 
 // batch is what a number of nodes is about to do. Steps travel by their number.

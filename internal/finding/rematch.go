@@ -72,6 +72,9 @@ func (s *Service) Rematch(ctx context.Context, k Knowledge, rev *feed.Revision) 
 	ctx, end := trace.Span(ctx, "match the fleet", &err, "revision", rev.ID())
 	defer end()
 	err = s.db.Alone(ctx, db.Rematching, func() error {
+		if newer, err := s.newerRules(ctx); err != nil || newer {
+			return err
+		}
 		lacking, err := s.lacking(ctx, rev)
 		if err != nil {
 			return err
@@ -101,6 +104,18 @@ func (s *Service) Rematch(ctx context.Context, k Knowledge, rev *feed.Revision) 
 	return nil
 }
 
+// yieldFor is for how long a console leaves the fleet to one with newer rules: while
+// consoles are exchanged one after the other, the fleet must not go back and forth.
+const yieldFor = time.Hour
+
+// newerRules tells whether a console with newer rules has matched the fleet of late.
+func (s *Service) newerRules(ctx context.Context) (bool, error) {
+	var newer int
+	err := s.db.Read().QueryRowContext(ctx, `SELECT count(*) FROM rematch WHERE CAST(engine AS BIGINT) > CAST($1 AS BIGINT) AND started_at > $2`,
+		match.EngineVersion, s.now().Add(-yieldFor).UnixMicro()).Scan(&newer)
+	return newer > 0, err
+}
+
 // rematch is one that goes on.
 type rematch struct {
 	id  string
@@ -123,12 +138,18 @@ func (s *Service) beginRematch(ctx context.Context, rev *feed.Revision, lacking 
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		now := s.now().UnixMicro()
-		_, err := tx.ExecContext(ctx, `UPDATE rematch SET state = 'complete', finished_at = $1 WHERE state = 'running' AND (revision <> $2 OR engine <> $3)`,
+		rows, err := tx.QueryContext(ctx, `UPDATE rematch SET state = 'complete', finished_at = $1 WHERE state = 'running' AND (revision <> $2 OR engine <> $3) RETURNING id`,
 			now, rev.ID(), match.EngineVersion)
+		overtaken, err := db.All(rows, err, db.Value[string])
 		if err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, `SELECT id FROM rematch WHERE state = 'running'`)
+		for _, id := range overtaken {
+			if err := event.Append(ctx, tx, s.now(), "rematch.overtaken", id, map[string]string{"rematch": id, "revision": rev.ID()}); err != nil {
+				return err
+			}
+		}
+		rows, err = tx.QueryContext(ctx, `SELECT id FROM rematch WHERE state = 'running'`)
 		going, err := db.All(rows, err, db.Value[string])
 		if err != nil {
 			return err

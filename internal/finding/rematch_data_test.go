@@ -179,10 +179,10 @@ type gaining struct {
 func newChoice(b *testing.B, none, june, august *feed.Revision) *choice {
 	c := &choice{Rand: rand.New(rand.NewPCG(1, 2))}
 	dirty := map[feed.Package]bool{}
-	for _, p := range feed.Compare(june, august).Packages {
+	for _, p := range changed(b, june, august) {
 		dirty[p] = true
 	}
-	for _, p := range feed.Compare(none, august).Packages {
+	for _, p := range changed(b, none, august) {
 		if p.Ecosystem != "Go" && p.Ecosystem != "crates.io" && match.Base(p.Ecosystem) != "AlmaLinux" {
 			continue
 		}
@@ -208,6 +208,15 @@ func newChoice(b *testing.B, none, june, august *feed.Revision) *choice {
 	}
 	b.Logf("%d packages gain, %d others", len(c.gains), len(c.others))
 	return c
+}
+
+// changed are the packages of which two revisions say different things.
+func changed(b *testing.B, before, after *feed.Revision) []feed.Package {
+	changes, err := feed.Compare(before, after)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return changes.Packages
 }
 
 func found(b *testing.B, rev *feed.Revision, c sbom.Component) (n int) {

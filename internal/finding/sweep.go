@@ -43,12 +43,15 @@ func (s *Service) sweep(ctx context.Context, statement string, args ...any) (rem
 	return removed, err
 }
 
+// unmoving holds while no re-match goes on, whose results no node holds yet.
+const unmoving = `NOT EXISTS (SELECT 1 FROM rematch WHERE state = 'running')`
+
 // needless holds for a result r that says what is wrong with no node now, and what
 // no scan found. While a scan is being matched, what its inventory gave is not yet
 // the scan's.
 const needless = `NOT EXISTS (SELECT 1 FROM node_result AS h WHERE h.result_id = r.id) AND NOT EXISTS (SELECT 1 FROM scan AS s WHERE s.result_id = r.id)
 	AND NOT EXISTS (SELECT 1 FROM scan AS s JOIN sbom AS b ON b.id = s.sbom_id JOIN result_of AS m ON m.inventory_id = b.inventory_id
-		WHERE s.state = 'matching' AND m.result_id = r.id)`
+		WHERE s.state = 'matching' AND m.result_id = r.id) AND ` + unmoving
 
 // SweepResults removes results that nothing needs, whenever they came to be, and
 // findings that stand in none; it returns how many results.
@@ -68,4 +71,5 @@ func (s *Service) SweepResults(ctx context.Context, _ time.Time) (removed int64,
 // whose occurrences are kept stay: they tell what is wrong with what could not be
 // looked at since, and how severe it was.
 const standsNowhere = `f.results = 0 AND NOT EXISTS (SELECT 1 FROM result_finding AS r WHERE r.finding_id = f.id)
-	AND NOT EXISTS (SELECT 1 FROM occurrence AS o WHERE o.vulnerability_id = f.vulnerability_id AND o.ecosystem = f.ecosystem AND o.package = f.package)`
+	AND NOT EXISTS (SELECT 1 FROM occurrence AS o WHERE o.vulnerability_id = f.vulnerability_id AND o.ecosystem = f.ecosystem AND o.package = f.package)
+	AND ` + unmoving

@@ -56,7 +56,13 @@ func (s *Service) matchNext(ctx context.Context) (bool, error) {
 			return err
 		})
 	}
-	err = s.keepWhile(ctx, claim, func(ctx context.Context) error { return s.match(ctx, claim) })
+	err = s.keepWhile(ctx, claim, func(ctx context.Context) error {
+		err := s.match(ctx, claim)
+		if errors.Is(err, errOvertaken) {
+			err = s.match(ctx, claim)
+		}
+		return err
+	})
 	if err == nil || errors.Is(err, lease.ErrLost) || ctx.Err() != nil {
 		return true, nil // done; or cancelled, or taken over, and then not ours to end
 	}
@@ -138,6 +144,10 @@ func (s *Service) match(ctx context.Context, claim lease.Claim) (err error) {
 	})
 }
 
+// errOvertaken says that the fleet was matched with what became known while this scan
+// was: with what was known before, it would undo that for its node.
+var errOvertaken = errors.New("the node was matched with a newer feed meanwhile")
+
 // outcome is what matching a scan came to.
 type outcome struct {
 	document fleet.SBOM
@@ -149,6 +159,13 @@ type outcome struct {
 // complete ends the scan, opens and resolves occurrences, and writes the event,
 // all or nothing.
 func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b before, o outcome) error {
+	held, err := db.One(tx.QueryRowContext(ctx, `SELECT COALESCE(max(result_id), 0) FROM node_result WHERE node_id = $1`, b.node), db.Value[int64])
+	if err != nil {
+		return fmt.Errorf("read what is known of node %s: %w", b.node, err)
+	}
+	if held != b.state.Result {
+		return errOvertaken
+	}
 	if err := matches.Finish(ctx, tx, claim, Complete); err != nil {
 		return err
 	}

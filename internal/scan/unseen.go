@@ -35,7 +35,7 @@ func (s *Service) before(ctx context.Context, scan string) (b before, err error)
 		LEFT JOIN scan AS p ON p.id = (SELECT id FROM scan WHERE node_id = s.node_id AND state = 'complete' AND id <> s.id
 			AND finished_at >= COALESCE(n.revived_at, 0) ORDER BY finished_at DESC, id DESC LIMIT 1)
 		LEFT JOIN sbom AS d ON d.id = p.sbom_id
-		LEFT JOIN node_result AS h ON h.node_id = p.node_id
+		LEFT JOIN node_result AS h ON h.node_id = s.node_id
 		WHERE s.id = $1`, scan).Scan(&b.node, &b.state.Inventory, &b.state.Result, &b.document, db.JSON{Into: &b.unseen})
 	if err != nil {
 		return b, fmt.Errorf("read what the node had before scan %s: %w", scan, err)
