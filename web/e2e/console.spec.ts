@@ -4,6 +4,7 @@
  * complete scan must list); with PATROL_SCREENSHOTS it leaves a picture of every page in that directory.
  */
 import { expect, test, type Page } from '@playwright/test'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { watch } from './watch'
 
@@ -38,11 +39,30 @@ test('from signing in to a finding, and a schedule switched', async ({ page }) =
     await screenshot(page, 'nodes')
   })
 
+  await test.step('the report is narrowed by its address, and exported as it stands', async () => {
+    await page.getByRole('link', { name: 'Scans' }).click()
+    await page.getByLabel('Trigger').selectOption('arrival')
+    await page.getByLabel('Changed something').check()
+    await expect(page).toHaveURL(/trigger=arrival&changed=true/)
+    await page.reload()
+    const rows = page.getByRole('table', { name: 'Scans' }).locator('tbody > tr')
+    await expect(rows).toHaveCount(1)
+    await page.getByRole('button', { name: 'Export the report' }).click()
+    const download = page.waitForEvent('download')
+    await page.getByRole('menuitem', { name: 'CSV' }).click()
+    const file = await readFile(await (await download).path(), 'utf8')
+    expect(file.trim().split(/\r?\n/)).toHaveLength(2)
+    await page.getByRole('button', { name: 'Clear' }).click()
+    await expect(page).toHaveURL(/\/scans$/)
+  })
+
   await test.step('the latest complete scan lists the expected vulnerability', async () => {
     await page.getByRole('link', { name: 'Scans' }).click()
-    await expect(page).toHaveTitle('Scans · Patrol')
+    await expect(page).toHaveTitle('Vulnerability Scans · Patrol')
     const complete = page.getByRole('link', { name: /^Scan of .*, complete$/ }).first()
     await expect(complete).toBeVisible()
+    await expect(page.getByRole('region', { name: 'Overdue' })).toBeVisible()
+    await expect(page.getByRole('img', { name: /^Open on / })).toBeVisible()
     await screenshot(page, 'scans')
     await complete.click()
     await expect(page).toHaveTitle(/^Scan of .* · Patrol$/)

@@ -1,5 +1,5 @@
 import { nodeKinds, nodeStates, type NodeFilter } from './api/nodes'
-import { scanStates, type ScanState } from './api/scans'
+import { reportKinds, reportStates, reportTriggers, type ReportFilter } from './api/report'
 import { severities, type Severity } from './format/severity'
 
 type Search = Record<string, unknown>
@@ -14,9 +14,31 @@ export const nodesSearch = (search: Search): NodeFilter => ({
   state: oneOf(nodeStates, search.state),
 })
 
-export const scansSearch = (search: Search): { state?: ScanState } => ({ state: oneOf(scanStates, search.state) })
+export const reportSearch = (search: Search): ReportFilter => ({
+  kind: oneOf(reportKinds, search.kind),
+  trigger: oneOf(reportTriggers, search.trigger),
+  node: text(search.node),
+  node_kind: oneOf(nodeKinds, search.node_kind),
+  state: oneOf(reportStates, search.state),
+  schedule: text(search.schedule),
+  run: text(search.run),
+  worst: oneOf(severities, search.worst),
+  changed: search.changed === true ? true : undefined,
+  from: date(search.from),
+  to: date(search.to),
+})
 
 export const scanSearch = (search: Search): { severity?: Severity } => ({ severity: oneOf(severities, search.severity) })
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** A day of the calendar, as browsers' date fields write it. */
+function date(value: unknown): string | undefined {
+  const written = text(value)
+  return written !== undefined && /^\d{4}-\d\d-\d\d$/.test(written) && !Number.isNaN(Date.parse(written)) ? written : undefined
+}
 
 export function oneOf<T>(allowed: T[], value: unknown): T | undefined {
   return allowed.find((each) => each === value)
