@@ -1,3 +1,4 @@
+import { changes, type Change } from './api/changes'
 import { nodeKinds, nodeStates, type NodeFilter } from './api/nodes'
 import { reportKinds, reportStates, reportTriggers, type ReportFilter } from './api/report'
 import { severities, type Severity } from './format/severity'
@@ -28,7 +29,24 @@ export const reportSearch = (search: Search): ReportFilter => ({
   to: date(search.to),
 })
 
-export const scanSearch = (search: Search): { severity?: Severity } => ({ severity: oneOf(severities, search.severity) })
+export const scanViews = ['findings', 'changes', 'compare'] as const
+export type ScanView = (typeof scanViews)[number]
+
+interface ScanSearch {
+  /** The findings unless given. */
+  view?: ScanView
+  severity?: Severity
+  change?: Change
+  /** Id of the scan to compare with. */
+  with?: string
+}
+
+export const scanSearch = (search: Search): ScanSearch => ({
+  view: oneOf(scanViews, search.view),
+  severity: oneOf(severities, search.severity),
+  change: oneOf(changes, search.change),
+  with: text(search.with),
+})
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
@@ -40,7 +58,7 @@ function date(value: unknown): string | undefined {
   return written !== undefined && /^\d{4}-\d\d-\d\d$/.test(written) && !Number.isNaN(Date.parse(written)) ? written : undefined
 }
 
-export function oneOf<T>(allowed: T[], value: unknown): T | undefined {
+export function oneOf<T>(allowed: readonly T[], value: unknown): T | undefined {
   return allowed.find((each) => each === value)
 }
 

@@ -2,8 +2,9 @@ import { Skeleton } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { trendQuery, type Trend } from '../api/report'
-import { countsLine, isSeverity, severities, totalOf } from '../format/severity'
+import { countsLine, severities, totalOf } from '../format/severity'
 import { days } from '../format/time'
+import { SeverityWord } from './Named'
 import { ProblemAlert } from './ProblemAlert'
 import classes from './ReportHead.module.css'
 import { SeverityBadge } from './Severity'
@@ -76,7 +77,7 @@ function TimeToFix({ fixed }: { fixed: Trend['time_to_fix'] }) {
       <ul className={classes.rows}>
         {fixed.map(({ severity, fixed: number, mean_days: each, median_days: median }) => (
           <li key={severity}>
-            <SeverityBadge severity={isSeverity(severity) ? severity : 'unknown'} />
+            <SeverityWord severity={severity} />
             <span>
               {days(each)}, median {days(median)} ({number.toLocaleString('en')})
             </span>

@@ -1,3 +1,4 @@
+import type { Change } from '../api/changes'
 import type { NodeState } from '../api/nodes'
 import classes from './meaning.module.css'
 
@@ -7,6 +8,7 @@ const scanTones: Record<string, Tone | undefined> = {
   queued: 'idle',
   collecting: 'busy',
   matching: 'busy',
+  running: 'busy',
   complete: 'good',
   failed: 'bad',
   cancelled: 'idle',
@@ -26,6 +28,16 @@ export function NodeStateLabel({ state }: { state: NodeState }) {
   return (
     <span className={classes.state} data-tone={nodeTones[state]}>
       {state}
+    </span>
+  )
+}
+
+const changeTones: Record<Change, Tone> = { opened: 'bad', resolved: 'good', unchanged: 'idle' }
+
+export function ChangeLabel({ change, names }: { change: Change; names?: Record<Change, string> }) {
+  return (
+    <span className={classes.state} data-tone={changeTones[change]}>
+      {names?.[change] ?? change}
     </span>
   )
 }
