@@ -9,6 +9,7 @@ import { NodesPage } from './pages/NodesPage'
 import { NotFoundPage } from './pages/NotFoundPage'
 import { ReportPage } from './pages/ReportPage'
 import { ScanPage } from './pages/ScanPage'
+import { SchedulePage } from './pages/SchedulePage'
 import { SchedulesPage } from './pages/SchedulesPage'
 import { SignInPage } from './pages/SignInPage'
 import { nodesSearch, reportSearch, scanSearch, signInSearch } from './search'
@@ -49,8 +50,9 @@ const node = createRoute({ getParentRoute: () => signedIn, path: '/nodes/$id', c
 const scans = createRoute({ getParentRoute: () => signedIn, path: '/scans', validateSearch: reportSearch, component: ReportPage })
 const scan = createRoute({ getParentRoute: () => signedIn, path: '/scans/$id', validateSearch: scanSearch, component: ScanPage })
 const schedules = createRoute({ getParentRoute: () => signedIn, path: '/schedules', component: SchedulesPage })
+const schedule = createRoute({ getParentRoute: () => signedIn, path: '/schedules/$id', component: SchedulePage })
 
-const routes = root.addChildren([signIn, signedIn.addChildren([home, nodes, node, scans, scan, schedules])])
+const routes = root.addChildren([signIn, signedIn.addChildren([home, nodes, node, scans, scan, schedules, schedule])])
 
 export function createConsoleRouter(queries: QueryClient) {
   return createRouter({ routeTree: routes, context: { queries }, defaultErrorComponent: FailedPage, scrollRestoration: true })

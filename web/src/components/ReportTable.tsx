@@ -91,7 +91,9 @@ function Trigger({ entry: { trigger, schedule } }: { entry: ReportEntry }) {
       <span className="unbroken">{triggerName(trigger)}</span>
       {schedule !== undefined && (
         <Text fz="xs" className="breakable">
-          <TextLink to="/schedules">{schedule.name}</TextLink>
+          <TextLink to="/schedules/$id" params={{ id: schedule.id }}>
+            {schedule.name}
+          </TextLink>
         </Text>
       )}
     </>

@@ -47,6 +47,16 @@ export function localTime(moment: string, timeZone?: string): string {
   }).format(new Date(moment))
 }
 
+/** A moment to the minute in a time zone, with its weekday: "Thu, 12 Mar 2026, 08:15"; in UTC where the browser lacks the zone. */
+export function zonedTime(moment: string, timeZone: string): string {
+  const options: Intl.DateTimeFormatOptions = { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' }
+  try {
+    return new Intl.DateTimeFormat('en-GB', { ...options, timeZone }).format(new Date(moment))
+  } catch {
+    return exactTime(moment)
+  }
+}
+
 /** The day of a moment in UTC: "2026-03-12". */
 export function day(moment: string): string {
   return new Date(moment).toISOString().slice(0, 10)
