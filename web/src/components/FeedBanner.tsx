@@ -41,7 +41,7 @@ function StaleBanner({ feed }: { feed: Feed }) {
           since <RelativeTime moment={feed.stale_since} />
         </>
       )}
-      : what was disclosed since it was last brought up to date is not found. {feed.stale_because}
+      : what was disclosed since it was last brought up to date is not found. {feed.stale_because}.
     </Callout>
   )
 }

@@ -74,14 +74,14 @@ function Subject({ entry }: { entry: ReportEntry }) {
   }
   const nodes = entry.rematch?.nodes ?? 0
   return (
-    <>
+    <Box miw={140}>
       <Text inherit fw={600}>
         Re-match
       </Text>
       <Text fz="xs" c="dimmed">
         {nodes.toLocaleString('en')} {nodes === 1 ? 'node' : 'nodes'}
       </Text>
-    </>
+    </Box>
   )
 }
 
@@ -90,7 +90,7 @@ function Trigger({ entry: { trigger, schedule } }: { entry: ReportEntry }) {
     <>
       <span className="unbroken">{triggerName(trigger)}</span>
       {schedule !== undefined && (
-        <Text fz="xs" className="breakable">
+        <Text fz="xs" className="breakable" miw={110}>
           <TextLink to="/schedules/$id" params={{ id: schedule.id }}>
             {schedule.name}
           </TextLink>
