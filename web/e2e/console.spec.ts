@@ -4,6 +4,7 @@
  * complete scan must list); with PATROL_SCREENSHOTS it leaves a picture of every page in that directory.
  */
 import { expect, test, type Page } from '@playwright/test'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { watch } from './watch'
 
@@ -18,7 +19,7 @@ async function screenshot(page: Page, name: string): Promise<void> {
   if (directory) await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
 }
 
-test('from signing in to a finding, and a schedule switched', async ({ page }) => {
+test('from signing in to a finding, and a schedule read, paused and switched', async ({ page }) => {
   const vulnerability = setting('PATROL_EXPECT_VULNERABILITY')
   const faults = watch(page, setting('PATROL_URL'))
 
@@ -38,11 +39,30 @@ test('from signing in to a finding, and a schedule switched', async ({ page }) =
     await screenshot(page, 'nodes')
   })
 
+  await test.step('the report is narrowed by its address, and exported as it stands', async () => {
+    await page.getByRole('link', { name: 'Scans' }).click()
+    await page.getByLabel('Trigger').selectOption('arrival')
+    await page.getByLabel('Changed something').check()
+    await expect(page).toHaveURL(/trigger=arrival&changed=true/)
+    await page.reload()
+    const rows = page.getByRole('table', { name: 'Scans' }).locator('tbody > tr')
+    await expect(rows).toHaveCount(1)
+    await page.getByRole('button', { name: 'Export the report' }).click()
+    const download = page.waitForEvent('download')
+    await page.getByRole('menuitem', { name: 'CSV' }).click()
+    const file = await readFile(await (await download).path(), 'utf8')
+    expect(file.trim().split(/\r?\n/)).toHaveLength(2)
+    await page.getByRole('button', { name: 'Clear' }).click()
+    await expect(page).toHaveURL(/\/scans$/)
+  })
+
   await test.step('the latest complete scan lists the expected vulnerability', async () => {
     await page.getByRole('link', { name: 'Scans' }).click()
-    await expect(page).toHaveTitle('Scans · Patrol')
+    await expect(page).toHaveTitle('Vulnerability Scans · Patrol')
     const complete = page.getByRole('link', { name: /^Scan of .*, complete$/ }).first()
     await expect(complete).toBeVisible()
+    await expect(page.getByRole('region', { name: 'Overdue' })).toBeVisible()
+    await expect(page.getByRole('img', { name: /^Open on / })).toBeVisible()
     await screenshot(page, 'scans')
     await complete.click()
     await expect(page).toHaveTitle(/^Scan of .* · Patrol$/)
@@ -55,10 +75,37 @@ test('from signing in to a finding, and a schedule switched', async ({ page }) =
     await findings.getByRole('button', { name: 'Show details' }).first().click()
     await expect(findings.getByText('Package URL')).toBeVisible()
     await screenshot(page, 'finding')
+    await page.getByRole('tab', { name: /^What changed/ }).click()
+    await expect(page).toHaveURL(/view=changes/)
+    await expect(page.getByRole('radio', { name: /^Unchanged/ })).toBeAttached()
+  })
+
+  await test.step('a new schedule says what it would do before it is saved', async () => {
+    await page.getByRole('link', { name: 'Schedules' }).click()
+    await page.getByRole('button', { name: 'New schedule' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Which nodes').selectOption('All hosts')
+    await expect(dialog.getByText('1 node matches now')).toBeVisible()
+    await expect(dialog.getByRole('listitem')).toHaveCount(11)
+    await screenshot(page, 'new-schedule')
+    await dialog.getByRole('button', { name: 'Close' }).last().click()
+  })
+
+  await test.step('a schedule shows its runs, is paused with a reason, and resumed', async () => {
+    await page.getByRole('link', { name: 'Vulnerability scan of all hosts' }).click()
+    await expect(page.getByRole('table', { name: 'Runs' }).getByText(/complete|skipped/).first()).toBeVisible()
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.getByLabel('Why').fill('the storage is moved')
+    await page.getByRole('button', { name: 'Pause the schedule' }).click()
+    await expect(page.getByRole('note').filter({ hasText: 'the storage is moved' })).toBeVisible()
+    await screenshot(page, 'schedule')
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await expect(page.getByRole('button', { name: 'Pause' })).toBeVisible()
   })
 
   await test.step('a schedule that is switched stays so after a reload', async () => {
     await page.getByRole('link', { name: 'Schedules' }).click()
+    await expect(page).toHaveTitle('Schedules · Patrol')
     const toggle = page.getByRole('switch').first()
     await expect(toggle).toBeEnabled()
     const before = await toggle.isChecked()

@@ -7,11 +7,12 @@ import { FailedPage } from './pages/FailedPage'
 import { NodePage } from './pages/NodePage'
 import { NodesPage } from './pages/NodesPage'
 import { NotFoundPage } from './pages/NotFoundPage'
+import { ReportPage } from './pages/ReportPage'
 import { ScanPage } from './pages/ScanPage'
-import { ScansPage } from './pages/ScansPage'
+import { SchedulePage } from './pages/SchedulePage'
 import { SchedulesPage } from './pages/SchedulesPage'
 import { SignInPage } from './pages/SignInPage'
-import { nodesSearch, scanSearch, scansSearch, signInSearch } from './search'
+import { nodesSearch, reportSearch, scanSearch, signInSearch } from './search'
 
 interface RouterContext {
   queries: QueryClient
@@ -46,11 +47,12 @@ const home = createRoute({
 
 const nodes = createRoute({ getParentRoute: () => signedIn, path: '/nodes', validateSearch: nodesSearch, component: NodesPage })
 const node = createRoute({ getParentRoute: () => signedIn, path: '/nodes/$id', component: NodePage })
-const scans = createRoute({ getParentRoute: () => signedIn, path: '/scans', validateSearch: scansSearch, component: ScansPage })
+const scans = createRoute({ getParentRoute: () => signedIn, path: '/scans', validateSearch: reportSearch, component: ReportPage })
 const scan = createRoute({ getParentRoute: () => signedIn, path: '/scans/$id', validateSearch: scanSearch, component: ScanPage })
 const schedules = createRoute({ getParentRoute: () => signedIn, path: '/schedules', component: SchedulesPage })
+const schedule = createRoute({ getParentRoute: () => signedIn, path: '/schedules/$id', component: SchedulePage })
 
-const routes = root.addChildren([signIn, signedIn.addChildren([home, nodes, node, scans, scan, schedules])])
+const routes = root.addChildren([signIn, signedIn.addChildren([home, nodes, node, scans, scan, schedules, schedule])])
 
 export function createConsoleRouter(queries: QueryClient) {
   return createRouter({ routeTree: routes, context: { queries }, defaultErrorComponent: FailedPage, scrollRestoration: true })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nodesSearch, pathWithin } from './search'
+import { nodesSearch, pathWithin, reportSearch } from './search'
 
 test.each([
   ['/scans/018f?severity=high', '/scans/018f?severity=high'],
@@ -16,4 +16,13 @@ test.each([
 
 test('an address keeps the filters that exist and loses those that do not', () => {
   expect(nodesSearch({ kind: 'host', state: 'asleep' })).toEqual({ kind: 'host', state: undefined })
+})
+
+test.each([
+  [{ from: '2026-05-01', to: 'yesterday' }, { from: '2026-05-01' }],
+  [{ from: '2026-99-01' }, {}],
+  [{ changed: true, worst: 'high', trigger: 'whim' }, { changed: true, worst: 'high' }],
+  [{ changed: 'yes', run: 7, schedule: '018f' }, { schedule: '018f' }],
+])('of %j the report takes %j', (search, filter) => {
+  expect(JSON.parse(JSON.stringify(reportSearch(search)))).toEqual(filter)
 })

@@ -1,5 +1,6 @@
+import { changes, type Change } from './api/changes'
 import { nodeKinds, nodeStates, type NodeFilter } from './api/nodes'
-import { scanStates, type ScanState } from './api/scans'
+import { reportKinds, reportStates, reportTriggers, type ReportFilter } from './api/report'
 import { severities, type Severity } from './format/severity'
 
 type Search = Record<string, unknown>
@@ -14,11 +15,50 @@ export const nodesSearch = (search: Search): NodeFilter => ({
   state: oneOf(nodeStates, search.state),
 })
 
-export const scansSearch = (search: Search): { state?: ScanState } => ({ state: oneOf(scanStates, search.state) })
+export const reportSearch = (search: Search): ReportFilter => ({
+  kind: oneOf(reportKinds, search.kind),
+  trigger: oneOf(reportTriggers, search.trigger),
+  node: text(search.node),
+  node_kind: oneOf(nodeKinds, search.node_kind),
+  state: oneOf(reportStates, search.state),
+  schedule: text(search.schedule),
+  run: text(search.run),
+  worst: oneOf(severities, search.worst),
+  changed: search.changed === true ? true : undefined,
+  from: date(search.from),
+  to: date(search.to),
+})
 
-export const scanSearch = (search: Search): { severity?: Severity } => ({ severity: oneOf(severities, search.severity) })
+export const scanViews = ['findings', 'changes', 'compare'] as const
+export type ScanView = (typeof scanViews)[number]
 
-export function oneOf<T>(allowed: T[], value: unknown): T | undefined {
+interface ScanSearch {
+  /** The findings unless given. */
+  view?: ScanView
+  severity?: Severity
+  change?: Change
+  /** Id of the scan to compare with. */
+  with?: string
+}
+
+export const scanSearch = (search: Search): ScanSearch => ({
+  view: oneOf(scanViews, search.view),
+  severity: oneOf(severities, search.severity),
+  change: oneOf(changes, search.change),
+  with: text(search.with),
+})
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** A day of the calendar, as browsers' date fields write it. */
+function date(value: unknown): string | undefined {
+  const written = text(value)
+  return written !== undefined && /^\d{4}-\d\d-\d\d$/.test(written) && !Number.isNaN(Date.parse(written)) ? written : undefined
+}
+
+export function oneOf<T>(allowed: readonly T[], value: unknown): T | undefined {
   return allowed.find((each) => each === value)
 }
 

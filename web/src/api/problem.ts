@@ -36,6 +36,12 @@ export function problemOf(error: unknown): Problem {
   return new Problem(0, 'This page failed', error instanceof Error ? error.message : String(error))
 }
 
+/** What the console said about one field of a body, to stand beneath it. */
+export function fieldProblem(error: unknown, field: string): string | undefined {
+  if (!(error instanceof Problem)) return undefined
+  return error.fields.find(({ location }) => location === `body.${field}`)?.message
+}
+
 export function isUnauthorised(error: unknown): boolean {
   return error instanceof Problem && error.status === 401
 }

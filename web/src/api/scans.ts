@@ -1,34 +1,18 @@
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
 import { api, bodyOf, type Got } from './client'
-import { listQuery } from './page'
 
 export type Scan = Got<'/api/v1/scans/{id}'>
-export type ScanState = Scan['state']
 export type NotAssessed = Scan['not_assessed'][number]
 export type Unread = Scan['unread'][number]
 export type Warning = Scan['warnings'][number]
-
-export const scanStates: ScanState[] = ['queued', 'collecting', 'matching', 'complete', 'failed', 'cancelled']
 
 /** Milliseconds between requests while something is under way, and while nothing is. */
 export const livePoll = 2_000
 export const idlePoll = 15_000
 
-export interface ScanFilter {
-  node?: string
-  state?: ScanState
-}
-
 export function isUnfinished(state: string): boolean {
-  return state === 'queued' || state === 'collecting' || state === 'matching'
+  return state === 'queued' || state === 'collecting' || state === 'matching' || state === 'running'
 }
-
-export const scansQuery = (filter: ScanFilter) =>
-  listQuery<Scan>({
-    key: ['scans', 'list', filter],
-    fetchPage: (cursor, signal) => bodyOf(api.GET('/api/v1/scans', { params: { query: { ...filter, limit: 50, cursor } }, signal })),
-    refetchEvery: (scans) => (scans.some((scan) => isUnfinished(scan.state)) ? livePoll : idlePoll),
-  })
 
 export const scanQuery = (id: string) =>
   queryOptions({

@@ -1,10 +1,14 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
 import { api, bodyOf, type Got } from './client'
 import { listQuery } from './page'
-import { idlePoll } from './scans'
+import { idlePoll, livePoll } from './scans'
 import type { paths } from './schema'
 
 export type Schedule = Got<'/api/v1/schedules'>['items'][number]
+
+export type Run = Got<'/api/v1/schedules/{id}/runs'>['items'][number]
+export type Preview = paths['/api/v1/schedules/preview']['post']['responses'][200]['content']['application/json']
+export type SkippedNode = Got<'/api/v1/schedules/{id}/runs/{run}/skipped'>['items'][number]
 
 /** What a schedule is made of, in full: the form that makes one shows the API's own defaults, and sends them. */
 export type Definition = paths['/api/v1/schedules']['post']['requestBody']['content']['application/json']
@@ -30,6 +34,45 @@ export const schedulesQuery = () =>
     refetchEvery: () => idlePoll,
   })
 
+export const scheduleQuery = (id: string) =>
+  queryOptions({
+    queryKey: [...schedulesKey, 'one', id],
+    queryFn: ({ signal }) => bodyOf(api.GET('/api/v1/schedules/{id}', { params: { path: { id } }, signal })),
+    refetchInterval: idlePoll,
+  })
+
+export const runsQuery = (id: string) =>
+  listQuery<Run>({
+    key: [...schedulesKey, 'runs', id],
+    fetchPage: (cursor, signal) => bodyOf(api.GET('/api/v1/schedules/{id}/runs', { params: { path: { id }, query: { limit: 50, cursor } }, signal })),
+    refetchEvery: (runs) => (runs.some((run) => run.state === 'running') ? livePoll : idlePoll),
+  })
+
+export const skippedQuery = (id: string, run: string) =>
+  listQuery<SkippedNode>({
+    key: [...schedulesKey, 'skipped', id, run],
+    fetchPage: (cursor, signal) =>
+      bodyOf(api.GET('/api/v1/schedules/{id}/runs/{run}/skipped', { params: { path: { id, run }, query: { limit: 100, cursor } }, signal })),
+    refetchEvery: () => false,
+  })
+
+/** Selectors to begin with. */
+export const selectorsQuery = queryOptions({
+  queryKey: ['selectors'],
+  queryFn: ({ signal }) => bodyOf(api.GET('/api/v1/schedules/selectors', { signal })),
+  staleTime: Infinity,
+})
+
+/** What a definition would do, judged as saving would judge it. */
+export const previewQuery = ({ cron, time_zone, selector, overlap, catch_up_window, run_timeout, spread, max_concurrent, retries }: Definition) => {
+  const body = { cron, time_zone, selector, overlap, catch_up_window, run_timeout, spread, max_concurrent, retries }
+  return queryOptions({
+    queryKey: ['preview', body],
+    queryFn: ({ signal }) => bodyOf(api.POST('/api/v1/schedules/preview', { body, signal })),
+    placeholderData: keepPreviousData,
+  })
+}
+
 export function useEnableSchedule(id: string) {
   const queries = useQueryClient()
   return useMutation({
@@ -52,5 +95,30 @@ export function useCreateSchedule() {
     mutationFn: (body: Definition) => bodyOf(api.POST('/api/v1/schedules', { body })),
     onSuccess: () => queries.invalidateQueries({ queryKey: schedulesKey }),
     meta: { shownInPlace: true },
+  })
+}
+
+export function usePauseSchedule(id: string) {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: (body: { reason: string; until?: string }) => bodyOf(api.POST('/api/v1/schedules/{id}/pause', { params: { path: { id } }, body })),
+    onSuccess: () => queries.invalidateQueries({ queryKey: schedulesKey }),
+    meta: { shownInPlace: true },
+  })
+}
+
+export function useResumeSchedule(id: string) {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: () => bodyOf(api.POST('/api/v1/schedules/{id}/resume', { params: { path: { id } } })),
+    onSuccess: () => queries.invalidateQueries({ queryKey: schedulesKey }),
+  })
+}
+
+export function useCancelRun(id: string) {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: (run: string) => bodyOf(api.POST('/api/v1/schedules/{id}/runs/{run}/cancel', { params: { path: { id, run } } })),
+    onSuccess: () => Promise.all([queries.invalidateQueries({ queryKey: schedulesKey }), queries.invalidateQueries({ queryKey: ['scans'] })]),
   })
 }

@@ -2590,6 +2590,7 @@ export interface components {
         };
         VexVulnerability: {
             aliases?: string[];
+            description?: string;
             name: string;
         };
         Vulnerability: {

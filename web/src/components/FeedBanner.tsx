@@ -7,15 +7,16 @@ import { ProblemAlert } from './ProblemAlert'
 import { RelativeTime } from './Time'
 import { useNow } from './useNow'
 
-/** Says what limits the findings on every page: a sample feed, or one that could not be updated. */
+/** Says what limits the findings on every page: a sample feed, one that is stale, or one that could not be updated. */
 export function FeedBanner() {
   const feed = useQuery(feedQuery)
   if (feed.isError && feed.data === undefined) return <ProblemAlert error={feed.error} onRetry={() => void feed.refetch()} />
   if (feed.data === undefined) return null
   return (
     <>
+      {feed.data.stale && <StaleBanner feed={feed.data} />}
       {feed.data.sample && <SampleBanner feed={feed.data} />}
-      {feed.data.last_attempt?.error !== undefined && <FailedUpdateBanner attempt={feed.data.last_attempt} />}
+      {!feed.data.stale && feed.data.last_attempt?.error !== undefined && <FailedUpdateBanner attempt={feed.data.last_attempt} />}
     </>
   )
 }
@@ -26,6 +27,21 @@ function SampleBanner({ feed }: { feed: Feed }) {
     <Callout kind="sample" role="status">
       <b>The feed is the built-in sample</b>
       {feed.as_of !== undefined && `, as of ${day(feed.as_of)} (${age(feed.as_of, now)} old)`}: it knows little of what is known. Install the real one with <Code>patrol feed update</Code>.
+    </Callout>
+  )
+}
+
+function StaleBanner({ feed }: { feed: Feed }) {
+  return (
+    <Callout kind="warning" role="status">
+      <b>The feed is stale</b>
+      {feed.stale_since !== undefined && (
+        <>
+          {' '}
+          since <RelativeTime moment={feed.stale_since} />
+        </>
+      )}
+      : what was disclosed since it was last brought up to date is not found. {feed.stale_because}.
     </Callout>
   )
 }

@@ -1,4 +1,6 @@
+import type { Change } from '../api/changes'
 import type { NodeState } from '../api/nodes'
+import type { Run } from '../api/schedules'
 import classes from './meaning.module.css'
 
 type Tone = 'good' | 'busy' | 'bad' | 'idle'
@@ -7,6 +9,7 @@ const scanTones: Record<string, Tone | undefined> = {
   queued: 'idle',
   collecting: 'busy',
   matching: 'busy',
+  running: 'busy',
   complete: 'good',
   failed: 'bad',
   cancelled: 'idle',
@@ -29,3 +32,26 @@ export function NodeStateLabel({ state }: { state: NodeState }) {
     </span>
   )
 }
+
+const changeTones: Record<Change, Tone> = { opened: 'bad', resolved: 'good', unchanged: 'idle' }
+
+export function ChangeLabel({ change, names }: { change: Change; names?: Record<Change, string> }) {
+  return (
+    <span className={classes.state} data-tone={changeTones[change]}>
+      {names?.[change] ?? change}
+    </span>
+  )
+}
+
+const runTones: Record<Run['state'], Tone> = { running: 'busy', finished: 'good', cancelled: 'idle', timeout: 'bad' }
+
+/** A run that could start nothing has failed, whatever its state. */
+export function RunStateLabel({ run }: { run: Run }) {
+  return (
+    <span className={classes.state} data-tone={run.error === '' ? runTones[run.state] : 'bad'} data-busy={run.state === 'running' || undefined}>
+      {run.error === '' ? runStates[run.state] : 'failed'}
+    </span>
+  )
+}
+
+const runStates: Record<Run['state'], string> = { running: 'running', finished: 'finished', cancelled: 'cancelled', timeout: 'timed out' }

@@ -33,6 +33,12 @@ export function Elapsed({ from, to }: { from: string | undefined; to: string | u
   return <span className="unbroken">{duration((to === undefined ? now : Date.parse(to)) - Date.parse(from))}</span>
 }
 
+/** How long the console says that something took, to its own clock; what goes on is counted here. */
+export function Duration({ seconds, of: { started_at: from, finished_at: to } }: { seconds: number; of: { started_at?: string; finished_at?: string } }) {
+  if (to === undefined) return <Elapsed from={from} to={to} />
+  return <span className="unbroken">{duration(seconds * 1000)}</span>
+}
+
 /** What stands where there is no value. */
 export function None() {
   return (

@@ -24,3 +24,13 @@ export function totalOf(counts: Counts): number {
 export function decidingScore(cvss: Finding['cvss']): number | undefined {
   return cvss[0]?.score
 }
+
+export function isSeverity(name: string): name is Severity {
+  return severities.some((severity) => severity === name)
+}
+
+/** Counts as a sentence has them: "2 critical, 13 high"; "none". */
+export function countsLine(counts: Counts): string {
+  const parts = severities.filter((severity) => counts[severity] > 0).map((severity) => `${counts[severity].toLocaleString('en')} ${severity}`)
+  return parts.join(', ') || 'none'
+}

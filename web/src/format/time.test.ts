@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { age, day, duration, exactTime, localTime, relativeTime } from './time'
+import { age, day, dayAfter, days, duration, exactTime, localTime, relativeTime } from './time'
 
 const now = Date.parse('2026-11-21T12:00:00Z')
 
@@ -48,4 +48,20 @@ test('exactTime and day are UTC, localTime follows the zone', () => {
   expect(exactTime(moment)).toBe('2026-03-12 07:15:00 UTC')
   expect(day(moment)).toBe('2026-03-12')
   expect(localTime(moment, 'Europe/Berlin')).toBe('12 Mar 2026, 08:15:00 CET')
+})
+
+test.each([
+  ['2026-02-28', '2026-03-01'],
+  ['2026-12-31', '2027-01-01'],
+])('the day after %s is %s', (date, next) => {
+  expect(dayAfter(date)).toBe(next)
+})
+
+test.each([
+  [0.01, 'under 1 h'],
+  [1.25, '30 h'],
+  [3.46, '3.5 days'],
+  [41.7, '42 days'],
+])('%d days are %s', (number, text) => {
+  expect(days(number)).toBe(text)
 })

@@ -47,9 +47,24 @@ export function localTime(moment: string, timeZone?: string): string {
   }).format(new Date(moment))
 }
 
+/** A moment to the minute in a time zone, with its weekday: "Thu, 12 Mar 2026, 08:15"; in UTC where the browser lacks the zone. */
+export function zonedTime(moment: string, timeZone: string): string {
+  const options: Intl.DateTimeFormatOptions = { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' }
+  try {
+    return new Intl.DateTimeFormat('en-GB', { ...options, timeZone }).format(new Date(moment))
+  } catch {
+    return exactTime(moment)
+  }
+}
+
 /** The day of a moment in UTC: "2026-03-12". */
 export function day(moment: string): string {
   return new Date(moment).toISOString().slice(0, 10)
+}
+
+/** The day after a day: "2026-03-13" after "2026-03-12". */
+export function dayAfter(date: string): string {
+  return day(new Date(Date.parse(date) + 86_400_000).toISOString())
 }
 
 /** A length of time in its two largest units: "0.4 s", "12 s", "3 min 5 s", "1 h 2 min". */
@@ -61,4 +76,11 @@ export function duration(milliseconds: number): string {
   const minutes = Math.floor(seconds / 60)
   if (minutes < 60) return `${minutes} min ${seconds % 60} s`
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
+
+/** A number of days for people: "under 1 h", "30 h", "3.5 days", "42 days". */
+export function days(number: number): string {
+  if (number * 24 < 1) return 'under 1 h'
+  if (number < 2) return `${Math.round(number * 24)} h`
+  return `${number < 10 ? Math.round(number * 10) / 10 : Math.round(number)} days`
 }

@@ -6,8 +6,8 @@ import { Fact, Facts } from '../components/Facts'
 import { NotAssessedNote } from '../components/NotAssessedNote'
 import { PageHeader } from '../components/PageHeader'
 import { ProblemAlert } from '../components/ProblemAlert'
+import { ReportTable } from '../components/ReportTable'
 import { ScanNowButton } from '../components/ScanNowButton'
-import { ScansTable } from '../components/ScansTable'
 import { NodeStateLabel } from '../components/State'
 import { None, RelativeTime } from '../components/Time'
 import { distributionName } from '../format/node'
@@ -27,7 +27,7 @@ export function NodePage() {
           <Title order={2} mb="xs">
             Scans
           </Title>
-          <ScansTable filter={{ node: id }} />
+          <ReportTable filter={{ node: id }} />
         </>
       )}
     </>

@@ -1,25 +1,28 @@
-import { Button, Skeleton, Text, Title } from '@mantine/core'
+import { Button, Skeleton } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { useParams } from '@tanstack/react-router'
+import { useExportScan } from '../api/export'
 import { isUnfinished, scanQuery, useCancelScan, type Scan } from '../api/scans'
 import { Callout } from '../components/Callout'
 import { Digest } from '../components/Digest'
+import { ExportMenu } from '../components/ExportMenu'
 import { Fact, Facts } from '../components/Facts'
-import { FindingsTable } from '../components/FindingsTable'
 import { NotAssessedNote } from '../components/NotAssessedNote'
 import { PageHeader } from '../components/PageHeader'
 import { ProblemAlert } from '../components/ProblemAlert'
+import { ScanViews } from '../components/ScanViews'
 import { ScanWarnings } from '../components/ScanWarnings'
 import { ScanStateLabel } from '../components/State'
 import { TextLink } from '../components/TextLink'
 import { Elapsed, None, RelativeTime } from '../components/Time'
+import { triggerName } from '../format/trigger'
 
 export function ScanPage() {
   const { id } = useParams({ from: '/console/scans/$id' })
   const scan = useQuery(scanQuery(id))
   return (
     <>
-      <PageHeader title={scan.data ? `Scan of ${scan.data.node.name}` : 'Scan'}>{scan.data && <CancelButton scan={scan.data} />}</PageHeader>
+      <PageHeader title={scan.data ? `Scan of ${scan.data.node.name}` : 'Scan'}>{scan.data && <Actions scan={scan.data} />}</PageHeader>
       {scan.isPending && <Skeleton height={160} mb="md" />}
       {scan.isError && <ProblemAlert error={scan.error} onRetry={() => void scan.refetch()} />}
       {scan.data && (
@@ -31,6 +34,11 @@ export function ScanPage() {
       )}
     </>
   )
+}
+
+function Actions({ scan }: { scan: Scan }) {
+  const exporting = useExportScan(scan.id)
+  return scan.state === 'complete' ? <ExportMenu what="the scan" exporting={exporting} /> : <CancelButton scan={scan} />
 }
 
 function CancelButton({ scan }: { scan: Scan }) {
@@ -61,7 +69,7 @@ function ScanFacts({ scan }: { scan: Scan }) {
         </TextLink>{' '}
         ({scan.node.kind})
       </Fact>
-      <Fact name="Trigger">{scan.trigger === 'schedule' ? `schedule ${scan.schedule?.name ?? ''}` : 'on demand'}</Fact>
+      <Fact name="Trigger">{triggerName(scan.trigger)} {scan.schedule?.name}</Fact>
       <Fact name="Queued">
         <RelativeTime moment={scan.queued_at} />
       </Fact>
@@ -72,8 +80,8 @@ function ScanFacts({ scan }: { scan: Scan }) {
         <Elapsed from={scan.started_at} to={scan.finished_at} />
       </Fact>
       <Fact name="Components">{scan.components.toLocaleString('en')}</Fact>
-      <Fact name="Opened / resolved">
-        {scan.opened} / {scan.resolved}
+      <Fact name="Opened / resolved / unchanged">
+        {scan.opened} / {scan.resolved} / {scan.unchanged}
       </Fact>
       <Fact name="Inventory digest">
         <Digest value={scan.inventory_digest} what="inventory digest" />
@@ -91,19 +99,11 @@ function ScanFacts({ scan }: { scan: Scan }) {
 
 /** What came of the scan; findings exist only once it is complete. */
 function ScanResult({ scan }: { scan: Scan }) {
-  const { severity } = useSearch({ from: '/console/scans/$id' })
-  const navigate = useNavigate({ from: '/scans/$id' })
   if (scan.state === 'complete') {
     return (
       <>
         <NotAssessedNote ecosystems={scan.not_assessed} unread={scan.unread} />
-        <Title order={2} mb="xs">
-          Findings
-        </Title>
-        <Text fz="xs" c="dimmed" mb="xs">
-          The counts take each vulnerability once in each package; the table shows every component of the package.
-        </Text>
-        <FindingsTable scan={scan} severity={severity} onSeverity={(each) => void navigate({ search: { severity: each }, replace: true })} />
+        <ScanViews scan={scan} />
       </>
     )
   }

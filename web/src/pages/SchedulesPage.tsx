@@ -2,29 +2,34 @@ import { Button, Code, Switch, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconCalendarTime, IconPlus } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { schedulesQuery, useEnableSchedule, useRunSchedule, type Schedule } from '../api/schedules'
+import { schedulesQuery, useEnableSchedule, type Schedule } from '../api/schedules'
 import { EmptyNote } from '../components/EmptyNote'
 import { ListTable, type Column } from '../components/ListTable'
 import { NewScheduleDialog } from '../components/NewScheduleDialog'
 import { PageHeader } from '../components/PageHeader'
+import { RunNowButton } from '../components/RunNowButton'
+import { NextFire } from '../components/ScheduleStanding'
+import { RunStateLabel } from '../components/State'
+import { TextLink } from '../components/TextLink'
 import { None, RelativeTime } from '../components/Time'
-import { useNoticeBoard } from '../notices'
+import { runLine } from '../format/run'
+import { duration } from '../format/time'
 
 const columns: Column<Schedule>[] = [
   { key: 'enabled', header: 'Enabled', width: 76, cell: (schedule) => <EnableSwitch schedule={schedule} /> },
   {
     key: 'name',
     header: 'Name',
-    cell: ({ name }) => (
-      <Text inherit fw={600} className="breakable">
+    cell: ({ id, name }) => (
+      <TextLink to="/schedules/$id" params={{ id }} fw={600} className="breakable">
         {name}
-      </Text>
+      </TextLink>
     ),
   },
   { key: 'cron', header: 'Cron', cell: (schedule) => <Cron schedule={schedule} /> },
-  { key: 'selector', header: 'Selector', width: '28%', cell: ({ selector }) => <Selector text={selector} /> },
-  { key: 'next', header: 'Next fire', cell: ({ next_fire_at: next }) => <RelativeTime moment={next} /> },
-  { key: 'last', header: 'Last run', cell: (schedule) => <LastRun schedule={schedule} /> },
+  { key: 'selector', header: 'Selector', width: '22%', cell: ({ selector }) => <Selector text={selector} /> },
+  { key: 'next', header: 'Next fire', width: '15%', cell: (schedule) => <NextFire schedule={schedule} /> },
+  { key: 'last', header: 'Last run', width: '20%', cell: (schedule) => <LastRun schedule={schedule} /> },
   { key: 'actions', header: 'Actions', width: 90, numeric: true, cell: (schedule) => <RunNowButton schedule={schedule} /> },
 ]
 
@@ -62,7 +67,7 @@ function EnableSwitch({ schedule }: { schedule: Schedule }) {
 function Cron({ schedule }: { schedule: Schedule }) {
   return (
     <>
-      <Code>{schedule.cron}</Code>
+      <Code className="unbroken">{schedule.cron}</Code>
       <Text fz="xs" c="dimmed">
         {schedule.time_zone}
       </Text>
@@ -78,41 +83,17 @@ function LastRun({ schedule: { last_run: run } }: { schedule: Schedule }) {
   if (run === undefined) return <None />
   return (
     <>
-      <RelativeTime moment={run.fired_at} />
+      <RunStateLabel run={run} /> <RelativeTime moment={run.fired_at} />
       <Text fz="xs" c="dimmed">
-        {scansOf(run)}
+        {run.warning || runLine(run)}
+        {run.lateness_seconds >= noticeable && `; ${duration(run.lateness_seconds * 1000)} late`}
       </Text>
     </>
   )
 }
 
-/** Fewer scans than selected nodes: the others were being scanned already. */
-function scansOf({ scans, selected, error }: NonNullable<Schedule['last_run']>): string {
-  if (error !== '') return `failed: ${error}`
-  return `${scans} ${scans === 1 ? 'scan' : 'scans'} of ${selected} ${selected === 1 ? 'node' : 'nodes'}`
-}
-
-function RunNowButton({ schedule }: { schedule: Schedule }) {
-  const run = useRunSchedule(schedule.id)
-  const notices = useNoticeBoard()
-  return (
-    <Button
-      variant="default"
-      size="compact-xs"
-      loading={run.isPending}
-      aria-label={`Run now: ${schedule.name}`}
-      onClick={() => {
-        run.mutate(undefined, {
-          onSuccess: (fired) => {
-            notices.show({ kind: fired.error === '' ? 'done' : 'failed', title: `Run of ${schedule.name}`, text: scansOf(fired) })
-          },
-        })
-      }}
-    >
-      Run now
-    </Button>
-  )
-}
+/** Seconds from which a run is called late in the list. */
+const noticeable = 1
 
 function NoSchedules({ onNew }: { onNew: () => void }) {
   return (

@@ -1,0 +1,15 @@
+const reasons: Record<string, string | undefined> = {
+  first_scan: 'there at the first scan',
+  installed: 'a package was installed',
+  disclosed: 'newly disclosed',
+  upgraded: 'the package was upgraded',
+  removed: 'the package was removed',
+  corrected: 'the advisory was corrected',
+  withdrawn: 'the advisory was withdrawn',
+  retired: 'the node was retired',
+}
+
+/** Why an occurrence was opened or resolved; what a newer console says and this page does not know speaks for itself. */
+export function reasonText(because: string): string {
+  return reasons[because] ?? because
+}
