@@ -47,6 +47,7 @@ type record struct {
 	id, ecosystem, pkg, fixed string
 	aliases, upstream         []string
 	withdrawn                 bool
+	summary                   string
 }
 
 // json is the record as OSV has it, modified at a time of its own if it says
@@ -63,7 +64,7 @@ func (r record) json() map[string]any {
 		kind = "SEMVER"
 	}
 	out := map[string]any{
-		"id": r.id, "modified": modified.Format(time.RFC3339), "aliases": list(r.aliases), "upstream": list(r.upstream),
+		"id": r.id, "modified": modified.Format(time.RFC3339), "summary": r.summary, "aliases": list(r.aliases), "upstream": list(r.upstream),
 		"affected": []any{map[string]any{
 			"package": map[string]string{"ecosystem": r.ecosystem, "name": r.pkg},
 			"ranges":  []any{map[string]any{"type": kind, "events": events}},
@@ -394,7 +395,7 @@ func (w *world) change() {
 	pick := func() *record { return &w.records[w.r.IntN(len(w.records))] }
 	fixed := func() string { return []string{"", "1.1.0", "1.2.0", "1.3.0"}[w.r.IntN(4)] }
 	name := func() []string { return []string{fmt.Sprintf("CVE-2026-%d", 100+w.r.IntN(9))} }
-	switch n := w.r.IntN(8); {
+	switch n := w.r.IntN(9); {
 	case len(w.records) < 6 || n < 2:
 		w.made++
 		pkg := packages[w.r.IntN(len(packages))]
@@ -418,6 +419,10 @@ func (w *world) change() {
 		pick().fixed = fixed()
 	case n == 5:
 		pick().aliases = name()
+	case n == 7: // what is said of them changes, and nothing that is found
+		for range 4 {
+			pick().summary += "!"
+		}
 	case n == 6:
 		pick().aliases = append(name(), name()...) // one vulnerability becomes two
 	default:
