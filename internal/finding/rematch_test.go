@@ -288,9 +288,9 @@ func TestRematchGoesOn(t *testing.T) {
 // TestRematchIsAsMatchingAll: whatever a feed becomes, what is open is what matching
 // every inventory anew finds.
 func TestRematchIsAsMatchingAll(t *testing.T) {
-	seeds := uint64(12)
+	seeds := uint64(6)
 	if testing.Short() {
-		seeds = 3
+		seeds = 2
 	}
 	each(t, func(t *testing.T, h house) {
 		for seed := range seeds {
