@@ -288,9 +288,9 @@ func TestRematchGoesOn(t *testing.T) {
 // TestRematchIsAsMatchingAll: whatever a feed becomes, what is open is what matching
 // every inventory anew finds.
 func TestRematchIsAsMatchingAll(t *testing.T) {
-	seeds := uint64(6)
+	seeds := uint64(2)
 	if testing.Short() {
-		seeds = 2
+		seeds = 1
 	}
 	each(t, func(t *testing.T, h house) {
 		for seed := range seeds {
