@@ -211,7 +211,7 @@ func (s *Service) componentsOf(ctx context.Context, packages []feed.Package, inv
 // componentsNamed adds the components of an ecosystem whose packages are named in
 // one of the sets.
 func (s *Service) componentsNamed(ctx context.Context, ecosystem string, found map[sbom.Key]int64, released, bare map[string]bool) error {
-	query, args := `SELECT c.id, c.ecosystem, c.name, c.version, c.source_name, c.source_version FROM component AS c WHERE c.ecosystem = $1`, []any{ecosystem}
+	from, args := `component AS c WHERE c.ecosystem = $1`, []any{ecosystem}
 	if match.NamedExactly(ecosystem) && len(released)+len(bare) <= few {
 		names := []string{}
 		for _, set := range []map[string]bool{released, bare} {
@@ -224,11 +224,10 @@ func (s *Service) componentsNamed(ctx context.Context, ecosystem string, found m
 		if err != nil {
 			return err
 		}
-		query = `SELECT c.id, c.ecosystem, c.name, c.version, c.source_name, c.source_version FROM json_each($2) AS j
-			CROSS JOIN component AS c WHERE c.ecosystem = $1 AND c.name = j.value->>0`
+		from = `json_each($2) AS j CROSS JOIN component AS c WHERE c.ecosystem = $1 AND c.name = j.value->>0`
 		args = append(args, list)
 	}
-	rows, err := s.db.Read().QueryContext(ctx, query, args...)
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT c.id, c.ecosystem, c.name, c.version, c.source_name, c.source_version FROM `+from, args...)
 	if err != nil {
 		return err
 	}

@@ -75,20 +75,28 @@ func newestOfRuns(runs []meant, where, most string) string {
 	for i, run := range runs {
 		looks[i] = `SELECT * FROM (SELECT id, opened_at FROM occurrence WHERE ` + run.String() + run.begins + where + newestFirst + most + `) AS run`
 	}
-	return `SELECT id, opened_at FROM (` + strings.Join(looks, " UNION ALL ") + `) AS runs` + newestFirst + most
+	return mergeNewest(looks, most)
 }
 
 // newestOfNode puts the occurrences of a node in order; what is resolved is so in an
 // index.
 func newestOfNode(node, state, where, most string) string {
 	var looks []string
+	look := func(resolved string) {
+		looks = append(looks, `SELECT * FROM (SELECT id, opened_at FROM occurrence WHERE node_id = `+node+` AND resolved_at `+resolved+where+newestFirst+most+`) AS run`)
+	}
 	if state != Resolved {
-		looks = append(looks, `SELECT * FROM (SELECT id, opened_at FROM occurrence WHERE node_id = `+node+` AND resolved_at IS NULL`+where+newestFirst+most+`) AS now`)
+		look(`IS NULL`)
 	}
 	if state == Resolved || state == "all" {
-		looks = append(looks, `SELECT * FROM (SELECT id, opened_at FROM occurrence WHERE node_id = `+node+` AND resolved_at IS NOT NULL`+where+newestFirst+most+`) AS history`)
+		look(`IS NOT NULL`)
 	}
-	return `SELECT id, opened_at FROM (` + strings.Join(looks, " UNION ALL ") + `) AS all_of_it` + newestFirst + most
+	return mergeNewest(looks, most)
+}
+
+// mergeNewest is the newest of what several looks find.
+func mergeNewest(looks []string, most string) string {
+	return `SELECT id, opened_at FROM (` + strings.Join(looks, " UNION ALL ") + `) AS runs` + newestFirst + most
 }
 
 // newestOfPackage looks for the newest occurrence of each vulnerability of a package:
