@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"patrol/internal/platform/db"
 )
 
 // sweepBatch is how many runs one transaction removes: each may have thousands of
@@ -20,28 +18,10 @@ const old = `r.finished_at < $1 AND EXISTS (SELECT 1 FROM run AS later
 // Sweep removes runs that ended before a moment, and returns how many. The last one of
 // each schedule stays.
 func (s *Service) Sweep(ctx context.Context, moment time.Time) (removed int64, err error) {
-	for {
-		var n int64
-		err := s.db.Write(ctx, func(tx *db.Tx) error {
-			rows, err := tx.QueryContext(ctx, `SELECT r.id FROM run AS r WHERE `+old+` ORDER BY r.finished_at, r.id LIMIT $2`, moment.UnixMicro(), sweepBatch)
-			runs, err := db.All(rows, err, db.Value[string])
-			if err != nil {
-				return err
-			}
-			list, err := db.Column(runs)
-			if err != nil {
-				return err
-			}
-			n = int64(len(runs))
-			_, err = tx.ExecContext(ctx, `DELETE FROM run WHERE id IN (SELECT value->>0 FROM json_each($1) AS j)`, list)
-			return err
-		})
-		if err != nil {
-			return removed, fmt.Errorf("remove old runs: %w", err)
-		}
-		removed += n
-		if n < sweepBatch {
-			return removed, nil
-		}
+	removed, err = s.db.SweepOldest(ctx, `SELECT r.id FROM run AS r WHERE `+old+` ORDER BY r.finished_at, r.id`,
+		[]string{`run WHERE id`}, sweepBatch, moment.UnixMicro())
+	if err != nil {
+		return removed, fmt.Errorf("remove old runs: %w", err)
 	}
+	return removed, nil
 }

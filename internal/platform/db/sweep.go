@@ -76,3 +76,38 @@ func (d *DB) drop(ctx context.Context, s Sweep, found []int64, args []any) (remo
 	})
 	return removed, err
 }
+
+// AmongTexts holds for a TEXT that is one of those in the column of parameter $1.
+const AmongTexts = `IN (SELECT value->>0 FROM json_each($1) AS j)`
+
+// SweepOldest removes rows with TEXT keys, and returns how many. A query finds the
+// keys of the rows that go, in the order in which they do, without a LIMIT. Of the
+// tables, rows go in that order, up to what is to be among the keys: "scan WHERE id".
+func (d *DB) SweepOldest(ctx context.Context, query string, tables []string, batch int, args ...any) (removed int64, err error) {
+	for {
+		var found []string
+		err := d.Write(ctx, func(tx *Tx) error {
+			rows, err := tx.QueryContext(ctx, query+` LIMIT `+strconv.Itoa(batch), args...)
+			if found, err = All(rows, err, Value[string]); err != nil {
+				return err
+			}
+			keys, err := Column(found)
+			if err != nil {
+				return err
+			}
+			for _, table := range tables {
+				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` `+AmongTexts, keys); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return removed, err
+		}
+		removed += int64(len(found))
+		if len(found) < batch {
+			return removed, nil
+		}
+	}
+}
