@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"patrol/internal/match"
 	"patrol/internal/platform/db"
@@ -163,24 +164,71 @@ func keepVulnerabilities(ctx context.Context, tx *db.Tx, vulnerabilities []match
 // kept is a finding that has a row, and the component that it is about.
 type kept struct{ id, component int64 }
 
-// keepFindings returns the findings, new and known, sorted by id.
+// said is what makes a finding: equal ones are one row.
+type said struct {
+	component                             int64
+	vulnerability, pkg, fixed, advisories string
+}
+
+func (r row) said() said {
+	return said{r.Component, r.Vulnerability, r.Package, strings.Join(r.Fixed, "\x00"), strings.Join(r.Advisories, "\x00")}
+}
+
+// keepFindings returns the findings, new and known, sorted by id. Most are known: those
+// of their components are read, which costs less than to have each looked for.
 func keepFindings(ctx context.Context, tx *db.Tx, findings []row) ([]kept, error) {
-	text, err := db.ToJSON(findings)
+	known, err := knownFindings(ctx, tx, findings)
 	if err != nil {
 		return nil, err
 	}
-	const source = `SELECT CAST(value->>'component' AS BIGINT) AS component_id, v.id AS vulnerability_id, v.name AS name, value->>'ecosystem' AS ecosystem,
-		value->>'package' AS package, value->>'fixed' AS fixed, value->>'advisories' AS advisories
-		FROM json_each($1) AS j JOIN vulnerability AS v ON v.name = value->>'vulnerability'`
-	_, err = tx.ExecContext(ctx, `INSERT INTO finding (component_id, vulnerability_id, name, ecosystem, package, fixed, advisories) `+source+` WHERE TRUE
-		ON CONFLICT (component_id, vulnerability_id, package, fixed, advisories) DO NOTHING`, text)
+	found, fresh := make([]kept, 0, len(findings)), []row{}
+	for _, f := range findings {
+		if id, there := known[f.said()]; there {
+			found = append(found, kept{id, f.Component})
+		} else {
+			fresh = append(fresh, f)
+		}
+	}
+	text, err := db.ToJSON(fresh)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT f.id, f.component_id FROM (`+source+`) AS s JOIN finding AS f
-		ON f.component_id = s.component_id AND f.vulnerability_id = s.vulnerability_id AND f.package = s.package
-		AND f.fixed = s.fixed AND f.advisories = s.advisories ORDER BY f.id`, text)
-	return db.All(rows, err, func(scan db.Scan) (k kept, err error) { return k, scan(&k.id, &k.component) })
+	rows, err := tx.QueryContext(ctx, `INSERT INTO finding (component_id, vulnerability_id, name, ecosystem, package, fixed, advisories)
+		SELECT CAST(value->>'component' AS BIGINT), v.id, v.name, value->>'ecosystem', value->>'package', value->>'fixed', value->>'advisories'
+		FROM json_each($1) AS j JOIN vulnerability AS v ON v.name = value->>'vulnerability' WHERE TRUE
+		ON CONFLICT (component_id, vulnerability_id, package, fixed, advisories) DO NOTHING RETURNING id, component_id`, text)
+	inserted, err := db.All(rows, err, func(scan db.Scan) (k kept, err error) { return k, scan(&k.id, &k.component) })
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, inserted...)
+	slices.SortFunc(found, func(a, b kept) int { return cmp.Compare(a.id, b.id) })
+	return found, nil
+}
+
+// knownFindings returns the ids of what has been found in the components of findings.
+func knownFindings(ctx context.Context, tx *db.Tx, findings []row) (map[said]int64, error) {
+	components := make([]int64, len(findings))
+	for i, f := range findings {
+		components[i] = f.Component
+	}
+	slices.Sort(components)
+	list, err := db.Column(slices.Compact(components))
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT id, component_id, name, package, fixed, advisories FROM finding WHERE component_id `+db.AmongIDs, list)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[said]int64)
+	return known, db.Each(rows, func(scan db.Scan) error {
+		var id int64
+		var r row
+		err := scan(&id, &r.Component, &r.Vulnerability, &r.Package, db.JSON{Into: &r.Fixed}, db.JSON{Into: &r.Advisories})
+		known[r.said()] = id
+		return err
+	})
 }
 
 // content is what makes a result: equal contents are one.
