@@ -109,21 +109,24 @@ func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
 	return t, nil
 }
 
-// openNow counts by the numbers that are kept.
+// openNow counts by the numbers that are kept: of places, which are fewer than those of
+// nodes, for who sees all of these.
 func (s *Service) openNow(ctx context.Context, scope fleet.Scope) (open, decided fleet.Counts, err error) {
-	where := `$1 = 'null'`
+	by, numbers := `rank, ''`, `affected_package WHERE $1 = 'null'`
 	if scope.Column != fleet.All {
-		where = `node_id IN (SELECT value->>0 FROM json_each($1) AS j)`
+		by, numbers = `0, severity`, `node_count WHERE node_id `+db.AmongTexts
 	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT severity, CAST(sum(open) AS BIGINT), CAST(sum(decided) AS BIGINT) FROM node_count
-		WHERE `+where+` GROUP BY severity`, scope.Column)
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT `+by+`, CAST(sum(open) AS BIGINT), CAST(sum(decided) AS BIGINT) FROM `+numbers+` GROUP BY 1, 2`, scope.Column)
 	if err != nil {
 		return open, decided, err
 	}
 	return open, decided, db.Each(rows, func(scan db.Scan) error {
+		var rank, o, d int
 		var severity risk.Severity
-		var o, d int
-		err := scan(&severity, &o, &d)
+		err := scan(&rank, &severity, &o, &d)
+		if severity == "" {
+			severity = risk.OfRank(rank)
+		}
 		addTo(&open, severity, o)
 		addTo(&decided, severity, d)
 		return err
