@@ -139,7 +139,7 @@ func (s *Service) keepAges(ctx context.Context, now time.Time) error {
 func (s *Service) countAges(ctx context.Context, scope fleet.Scope) ([]cohort, error) {
 	where := `$1 = 'null'`
 	if scope.Column != fleet.All {
-		where = `resolved_at IS NULL AND node_id IN (SELECT value->>0 FROM json_each($1) AS j)`
+		where = `resolved_at IS NULL AND ` + amongNumbers(`$1`)
 	}
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT (`+alike+`) / 4, (`+alike+`) / 2 % 2, opened_at / 86400000000, count(*) FROM occurrence WHERE state = 'open' AND `+where+` GROUP BY 1, 2, 3`, scope.Column)
 	return db.All(rows, err, readCohort)

@@ -45,14 +45,15 @@ func bit(set bool) int {
 // Each node with each place of its step. Both lists are read once: a list that is
 // joined where it stands would be taken apart again for every node.
 const (
-	movedNodes  = `WITH n AS MATERIALIZED (SELECT value->>0 AS node_id, CAST(value->>1 AS BIGINT) AS step FROM json_each($1) AS j), p AS MATERIALIZED (`
+	movedNodes = `WITH n AS MATERIALIZED (SELECT value->>0 AS node_id, CAST(value->>1 AS BIGINT) AS step, x.number FROM json_each($1) AS j
+		JOIN node_number AS x ON x.node_id = value->>0), p AS MATERIALIZED (`
 	movedPlaces = `SELECT CAST(value->>0 AS BIGINT) AS step, CAST(value->>1 AS BIGINT) AS vulnerability_id, value->>2 AS ecosystem, value->>3 AS package`
 	movedEnd    = ` FROM json_each($2) AS j)`
 
 	// What is open in these places, found by node and place: to begin with whatever is
 	// open would be to begin with millions.
 	openThere = ` WHERE id IN (SELECT o.id FROM n CROSS JOIN p CROSS JOIN occurrence AS o
-		WHERE p.step = n.step AND o.node_id = n.node_id AND o.vulnerability_id = p.vulnerability_id
+		WHERE p.step = n.step AND o.node = n.number AND o.vulnerability_id = p.vulnerability_id
 		  AND o.ecosystem = p.ecosystem AND o.package = p.package AND o.resolved_at IS NULL AND o.state || '' = '` + Open + `')`
 )
 
@@ -67,11 +68,12 @@ func (b *batch) open(ctx context.Context, tx *db.Tx, now int64, rematch string) 
 		}
 	}
 	return b.write(ctx, tx, want, rows, movedNodes+movedPlaces+`, value->>4 AS severity, CAST(value->>5 AS BIGINT) AS rank,
-			CAST(value->>6 AS BIGINT) AS kev, CAST(value->>7 AS BIGINT) AS fixable`+movedEnd+`
-		INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, kev, fixable, opened_at, opened_scan, opened_because)
-		SELECT n.node_id, p.vulnerability_id, p.ecosystem, p.package, p.severity, p.rank, p.kev, p.fixable, CAST($3 AS BIGINT), CAST($4 AS TEXT), '`+Disclosed+`'
+			CAST(value->>6 AS BIGINT) AS kev, CAST(value->>7 AS BIGINT) AS fixable,
+			(SELECT x.number FROM package_number AS x WHERE x.package = value->>3 AND x.ecosystem = value->>2) AS package_id`+movedEnd+`
+		INSERT INTO occurrence (node_id, node, vulnerability_id, ecosystem, package, package_id, severity, rank, kev, fixable, opened_at, opened_scan, opened_because)
+		SELECT n.node_id, n.number, p.vulnerability_id, p.ecosystem, p.package, p.package_id, p.severity, p.rank, p.kev, p.fixable, CAST($3 AS BIGINT), CAST($4 AS TEXT), '`+Disclosed+`'
 		FROM n CROSS JOIN p WHERE p.step = n.step
-		ON CONFLICT (node_id, vulnerability_id, ecosystem, package) WHERE resolved_at IS NULL DO NOTHING`, now, rematch)
+		ON CONFLICT (node, vulnerability_id, package_id) WHERE resolved_at IS NULL DO NOTHING`, now, rematch)
 }
 
 // resolve resolves occurrences.

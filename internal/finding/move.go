@@ -124,7 +124,7 @@ func (s *Service) moveAlone(ctx context.Context, tx *db.Tx, r rematch, m moving,
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE occurrence SET resolved_because = '`+Withdrawn+`' WHERE node_id = $1 AND resolved_at IS NOT NULL AND resolved_scan = $2
+	_, err = tx.ExecContext(ctx, `UPDATE occurrence SET resolved_because = '`+Withdrawn+`' WHERE node = `+numberOf(`$1`)+` AND resolved_at IS NOT NULL AND resolved_scan = $2
 		AND (vulnerability_id, ecosystem, package) IN (SELECT CAST(value->>'vulnerability' AS BIGINT), value->>'ecosystem', value->>'package' FROM json_each($3) AS j)`,
 		m.node, r.id, list)
 	if err != nil {

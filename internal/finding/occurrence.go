@@ -82,15 +82,19 @@ func (s *Service) Apply(ctx context.Context, tx *db.Tx, node, scan string, befor
 }
 
 func (s *Service) open(ctx context.Context, tx *db.Tx, node, scan string, before, after State) (int64, error) {
-	result, err := tx.ExecContext(ctx, `INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, kev, opened_at, opened_scan, opened_because)
-		SELECT $1, f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank, COALESCE(v.kev, 0), CAST($2 AS BIGINT), $3,
+	if err := numberNode(ctx, tx, node); err != nil {
+		return 0, err
+	}
+	result, err := tx.ExecContext(ctx, `INSERT INTO occurrence (node_id, node, vulnerability_id, ecosystem, package, package_id, severity, rank, kev, opened_at, opened_scan, opened_because)
+		SELECT n.node_id, n.number, f.vulnerability_id, f.ecosystem, f.package, p.number, f.severity, f.rank, COALESCE(v.kev, 0), CAST($2 AS BIGINT), $3,
 			CASE WHEN CAST($4 AS BIGINT) = 0 THEN '`+FirstScan+`'
 			     WHEN count(deployed.component_id) > 0 THEN '`+Disclosed+`' ELSE '`+Installed+`' END
 		FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id JOIN vulnerability AS v ON v.id = f.vulnerability_id
+		JOIN package_number AS p ON p.package = f.package AND p.ecosystem = f.ecosystem JOIN node_number AS n ON n.node_id = $1
 		LEFT JOIN inventory_component AS deployed ON deployed.inventory_id = $4 AND deployed.component_id = f.component_id
 		WHERE r.result_id = $5
-		GROUP BY f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank, v.kev
-		ON CONFLICT (node_id, vulnerability_id, ecosystem, package) WHERE resolved_at IS NULL DO NOTHING`,
+		GROUP BY n.node_id, n.number, f.vulnerability_id, f.ecosystem, f.package, p.number, f.severity, f.rank, v.kev
+		ON CONFLICT (node, vulnerability_id, package_id) WHERE resolved_at IS NULL DO NOTHING`,
 		node, s.now().UnixMicro(), scan, before.Inventory, after.Result)
 	if err != nil {
 		return 0, err
@@ -117,7 +121,7 @@ func (s *Service) resolve(ctx context.Context, tx *db.Tx, node, scan string, bef
 					  AND f.ecosystem = occurrence.ecosystem AND f.package = occurrence.package))
 				  AND (c.ecosystem = occurrence.ecosystem OR c.ecosystem LIKE occurrence.ecosystem || ':%')) THEN '`+Upgraded+`'
 			ELSE '`+Removed+`' END
-		WHERE node_id = $1 AND resolved_at IS NULL AND (vulnerability_id, ecosystem, package) NOT IN (
+		WHERE node = `+numberOf(`$1`)+` AND resolved_at IS NULL AND (vulnerability_id, ecosystem, package) NOT IN (
 			SELECT f.vulnerability_id, f.ecosystem, f.package
 			FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id WHERE r.result_id = $5
 			UNION SELECT f.vulnerability_id, f.ecosystem, f.package FROM json_each($7) AS j
@@ -138,7 +142,7 @@ func fixable(ctx context.Context, tx *db.Tx, node string, result int64) error {
 		FROM (SELECT f.vulnerability_id, f.ecosystem, f.package, CASE WHEN max(f.fixed) <> '[]' OR min(f.fixed) <> '[]' THEN 1 ELSE 0 END AS fixable
 			FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id WHERE r.result_id = $2
 			GROUP BY f.vulnerability_id, f.ecosystem, f.package) AS f
-		WHERE occurrence.node_id = $1 AND occurrence.resolved_at IS NULL AND occurrence.state IN ('open', 'decided') AND occurrence.vulnerability_id = f.vulnerability_id
+		WHERE occurrence.node = `+numberOf(`$1`)+` AND occurrence.resolved_at IS NULL AND occurrence.state IN ('open', 'decided') AND occurrence.vulnerability_id = f.vulnerability_id
 		  AND occurrence.ecosystem = f.ecosystem AND occurrence.package = f.package AND occurrence.fixable <> f.fixable`, node, result)
 	return err
 }

@@ -193,6 +193,9 @@ func keepFindings(ctx context.Context, tx *db.Tx, findings []row) ([]kept, error
 	if err != nil {
 		return nil, err
 	}
+	if err := numberPackages(ctx, tx, text); err != nil {
+		return nil, err
+	}
 	rows, err := tx.QueryContext(ctx, `INSERT INTO finding (component_id, vulnerability_id, name, ecosystem, package, fixed, advisories)
 		SELECT CAST(value->>'component' AS BIGINT), v.id, v.name, value->>'ecosystem', value->>'package', value->>'fixed', value->>'advisories'
 		FROM json_each($1) AS j JOIN vulnerability AS v ON v.name = value->>'vulnerability' WHERE TRUE

@@ -27,7 +27,7 @@ func affectedOf(args *arguments, scope fleet.Scope, condition string) string {
 				count(DISTINCT ecosystem || ' ' || package) FILTER (WHERE state = 'open') AS packages,
 				count(DISTINCT node_id) FILTER (WHERE state = 'open') AS nodes,
 				count(DISTINCT node_id) FILTER (WHERE state = 'decided') AS decided, min(opened_at) AS first_seen
-			FROM ` + occurrencesWhere(among(`node_id`, args.add(scope.Column))+condition) + ` GROUP BY vulnerability_id) AS o
+			FROM ` + occurrencesWhere(amongNumbers(args.add(scope.Column))+condition) + ` GROUP BY vulnerability_id) AS o
 		JOIN vulnerability AS v ON v.id = o.vulnerability_id)`
 }
 

@@ -255,7 +255,7 @@ func (s *Service) countDays(ctx context.Context, scope fleet.Scope, first, today
 func openedBy(scope fleet.Scope) string {
 	if scope.Column != fleet.All {
 		return `SELECT rank, opened_at / 86400000000 AS day, count(*) AS opened
-			FROM ` + occurrencesWhere(`node_id IN (SELECT value->>0 FROM json_each($1) AS j) AND opened_at >= $2`) + ` GROUP BY 1, 2`
+			FROM ` + occurrencesWhere(amongNumbers(`$1`)+` AND opened_at >= $2`) + ` GROUP BY 1, 2`
 	}
 	kinds := make([]string, 0, 4*len(risk.Severities))
 	for n := range cap(kinds) {

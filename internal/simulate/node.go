@@ -77,7 +77,8 @@ func (f Fleet) fillScans(ctx context.Context, d *db.DB) error {
 		return err
 	}
 	const found = `FROM node AS n JOIN result_finding AS r ON r.result_id = n.inventory_id JOIN finding AS f ON f.id = r.finding_id
-		JOIN vulnerability AS v ON v.id = f.vulnerability_id`
+		JOIN vulnerability AS v ON v.id = f.vulnerability_id JOIN node_number AS x ON x.node_id = n.id
+		JOIN package_number AS p ON p.package = f.package AND p.ecosystem = f.ecosystem`
 	// Spread over ninety days, by node and vulnerability.
 	const opened = `$1 + (n.first_seen / 1000000 * 7919 + f.vulnerability_id * 104729) % 7776000 * 1000000`
 	since := f.Now.Add(-90 * 24 * time.Hour).UnixMicro()
@@ -98,16 +99,18 @@ func (f Fleet) fillScans(ctx context.Context, d *db.DB) error {
 			SELECT DISTINCT s.cause, n.kind, s.state, s.worst, 0 FROM scan AS s JOIN node AS n ON n.id = s.node_id`},
 		statement{text: `UPDATE scan SET facet_id = f.id FROM scan_facet AS f, node AS n
 			WHERE n.id = scan.node_id AND f.cause = scan.cause AND f.node_kind = n.kind AND f.state = scan.state AND f.worst = scan.worst`},
+		statement{text: `INSERT INTO node_number (node_id) SELECT id FROM node`},
+		statement{text: `INSERT INTO package_number (package, ecosystem) SELECT DISTINCT package, ecosystem FROM finding`},
 		// Of each vulnerability there is one decision at most.
-		statement{`INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
+		statement{`INSERT INTO occurrence (node_id, node, vulnerability_id, ecosystem, package, package_id, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
 				state, decision_id)
-			SELECT n.id, f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank, v.kev, CASE WHEN f.fixed <> '[]' THEN 1 ELSE 0 END,
+			SELECT n.id, x.number, f.vulnerability_id, f.ecosystem, f.package, p.number, f.severity, f.rank, v.kev, CASE WHEN f.fixed <> '[]' THEN 1 ELSE 0 END,
 				` + opened + `, '', 'first_scan', CASE WHEN d.id IS NULL THEN 'open' ELSE 'decided' END, d.id ` + found + `
 			LEFT JOIN decision AS d ON d.vulnerability = v.name AND d.node_id IN ('', n.id)
 				AND (d.selector = '' OR EXISTS (SELECT 1 FROM decision_node AS m WHERE m.decision_id = d.id AND m.node_id = n.id))`, []any{since}},
 		// What a tenth of them had once before.
-		statement{`INSERT INTO occurrence (node_id, vulnerability_id, ecosystem, package, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
+		statement{`INSERT INTO occurrence (node_id, node, vulnerability_id, ecosystem, package, package_id, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
 				state, resolved_at, resolved_scan, resolved_because)
-			SELECT n.id, f.vulnerability_id, f.ecosystem, f.package, f.severity, f.rank, v.kev, CASE WHEN f.fixed <> '[]' THEN 1 ELSE 0 END,
+			SELECT n.id, x.number, f.vulnerability_id, f.ecosystem, f.package, p.number, f.severity, f.rank, v.kev, CASE WHEN f.fixed <> '[]' THEN 1 ELSE 0 END,
 				` + opened + ` - 8000000000000, '', 'first_scan', 'resolved', ` + opened + ` - 7900000000000, '', 'upgraded' ` + found + ` WHERE f.vulnerability_id % 10 = 1`, []any{since}})
 }
