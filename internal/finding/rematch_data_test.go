@@ -35,7 +35,6 @@ const (
 // against the feed of August 2026, when they had that of June: 300,000 occurrences
 // open.
 func BenchmarkRematch(b *testing.B) {
-	//slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	for b.Loop() {
 		b.StopTimer()
 		f := newManyNodes(b)
@@ -149,6 +148,7 @@ func newManyNodes(b *testing.B) largeFleet {
 				SELECT value->>0, value->>0, 'host', 'host-' || key, '', '{}', '', '', '', '{}', 0, 0, value->>1, value->>2 FROM json_each($1) AS j`,
 			`INSERT INTO result (id, digest, uncovered, unread) SELECT 1, 'nothing', '[]', '[]' WHERE $1 <> ''`,
 			`INSERT INTO node_result (node_id, result_id) SELECT value->>0, 1 FROM json_each($1) AS j`,
+			`INSERT INTO node_number (node_id) SELECT value->>0 FROM json_each($1) AS j`,
 		} {
 			if _, err := tx.ExecContext(b.Context(), statement, list); err != nil {
 				return err
