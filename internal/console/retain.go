@@ -17,6 +17,7 @@ func (c *Console) sweeps() []operations.Sweep {
 		{What: "resolved occurrences", Days: func(r operations.Retention) int { return r.Occurrences }, Before: c.findings.SweepOccurrences},
 		{What: "runs", Days: scans, Before: c.schedules.Sweep},
 		{What: "scans", Days: scans, Before: c.scans.Sweep},
+		{What: "re-matches", Days: scans, Before: c.findings.SweepRematches},
 		{What: "SBOMs", Days: scans, Before: c.fleet.SweepDocuments},
 		{What: "results", Days: scans, Before: c.findings.SweepResults},
 		{What: "inventories", Days: scans, Before: c.fleet.SweepInventories},

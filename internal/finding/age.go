@@ -53,6 +53,9 @@ func (s *Service) CountTrend(ctx context.Context) error {
 		return err
 	}
 	now := s.now()
+	if through > dayOf(now) {
+		return s.forgetDays(ctx, dayOf(now))
+	}
 	if today := dayOf(now.Add(-settled)); through < today {
 		if err := s.keepDays(ctx, through, today); err != nil {
 			return err
@@ -60,10 +63,22 @@ func (s *Service) CountTrend(ctx context.Context) error {
 	}
 	all := fleet.Scope{Column: fleet.All}
 	open, _, err := s.openNow(ctx, all)
-	if err != nil || sum(open) <= s.many || now.Sub(time.UnixMicro(aged)) < ageEvery {
+	if err != nil || sum(open) <= s.many || now.Sub(time.UnixMicro(aged)).Abs() < ageEvery {
 		return err
 	}
 	return s.keepAges(ctx, now)
+}
+
+// forgetDays forgets the days from one on, which a clock that was ahead took to be
+// over: they are yet to come.
+func (s *Service) forgetDays(ctx context.Context, today int64) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM trend_day WHERE day >= $1`, today); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE trend SET through = $1 WHERE id = 1`, today)
+		return err
+	})
 }
 
 // keepDays counts the days before one, and none that stands there already. The first

@@ -10,6 +10,7 @@ import (
 	"patrol/internal/match"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
+	"patrol/internal/platform/lease"
 	"patrol/internal/platform/logs"
 	"patrol/internal/platform/trace"
 )
@@ -46,11 +47,16 @@ const (
 // context ends. Whoever installs a revision need not say so: another process may.
 func (s *Service) KeepMatched(ctx context.Context, k Knowledge) {
 	failing := logs.Lasting{What: "the fleet could not be matched against the feed; it will be tried again"}
-	look := time.NewTicker(lookEvery)
+	look := time.NewTimer(0)
 	defer look.Stop()
 	var last string
 	var asked time.Time
-	for ctx.Err() == nil {
+	for failed := 0; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
 		rev, settled, err := k.Newest(ctx)
 		if err == nil && settled && (rev.ID() != last || s.now().Sub(asked).Abs() >= askEvery) {
 			asked = s.now()
@@ -59,10 +65,14 @@ func (s *Service) KeepMatched(ctx context.Context, k Knowledge) {
 			}
 		}
 		failing.Note(ctx, err)
-		select {
-		case <-ctx.Done():
-		case <-look.C:
+		wait := lookEvery
+		if err != nil {
+			failed++
+			wait += lease.Backoff(failed)
+		} else {
+			failed = 0
 		}
+		look.Reset(wait)
 	}
 }
 

@@ -209,6 +209,19 @@ func TestRematchOpensAndResolves(t *testing.T) {
 
 // A node of which more is open than its result says, and vulnerabilities that somebody
 // decided about, go the way that a scan goes.
+func TestSweepRematches(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		for i, state := range []string{"complete", "complete", "running"} {
+			h.execute(`INSERT INTO rematch (id, cause, state, revision_before, revision, engine, records_new, records_changed, records_gone, components, nodes,
+				opened, resolved, unchanged, started_at, finished_at) VALUES ($1, 'feed', $2, '', '', '1', 0, 0, 0, 0, 0, 0, 0, 0, 0, $3)`, fmt.Sprint(i), state, i+1)
+		}
+		removed, err := h.SweepRematches(t.Context(), time.UnixMicro(2))
+		if left := h.count(`SELECT count(*) FROM rematch`); err != nil || removed != 1 || left != 2 {
+			t.Errorf("removed %d, left %d, %v; want one that ended before", removed, left, err)
+		}
+	})
+}
+
 func TestRematchOfWhatDependsOnTheNode(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		p := h.feed()

@@ -14,6 +14,7 @@ const (
 	sweepResults     = 20 // with some thousand findings in each
 	sweepFindings    = 2000
 	sweepMatches     = 5000
+	sweepRematches   = 500
 )
 
 // SweepOccurrences removes occurrences that were resolved before a moment, and
@@ -28,6 +29,16 @@ func (s *Service) SweepOccurrences(ctx context.Context, moment time.Time) (remov
 			return removed, err
 		}
 	}
+}
+
+// SweepRematches removes re-matches that ended before a moment, and returns how many.
+func (s *Service) SweepRematches(ctx context.Context, moment time.Time) (removed int64, err error) {
+	removed, err = s.db.SweepOldest(ctx, `SELECT id FROM rematch WHERE finished_at < $1 AND state = 'complete' ORDER BY finished_at, id`,
+		[]string{`rematch WHERE id`}, sweepRematches, moment.UnixMicro())
+	if err != nil {
+		return removed, fmt.Errorf("remove old re-matches: %w", err)
+	}
+	return removed, nil
 }
 
 // sweep runs one statement in a transaction.

@@ -19,7 +19,6 @@ import (
 type TrendQuery struct {
 	From time.Time `query:"from" doc:"The first day; 90 days ago unless given."`
 	To   time.Time `query:"to" doc:"The last day; today unless given."`
-	Step string    `query:"step" enum:"day" default:"day"`
 }
 
 // trendDays is how many days one trend may have at most.

@@ -114,6 +114,27 @@ func TestTrend(t *testing.T) {
 	})
 }
 
+// A clock that was a year ahead has taken days for over that are yet to come.
+func TestTrendAfterAClockWasAhead(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.aging()
+		got := h.trend(finding.TrendQuery{From: noon})
+		h.clock.Advance(365 * fullDay)
+		for _, back := range []time.Duration{0, -365 * fullDay, 0} {
+			h.clock.Advance(back)
+			if err := h.CountTrend(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := h.count(`SELECT count(*) FROM trend_day`); n != 16 {
+			t.Errorf("%d rows are kept; want one for each severity of eight days", n)
+		}
+		if kept := h.trend(finding.TrendQuery{From: noon}); !reflect.DeepEqual(kept, got) {
+			t.Errorf("kept: %+v\nbefore: %+v", kept, got)
+		}
+	})
+}
+
 // Of many, ages are told from what was counted some minutes ago.
 func TestAgesOfMany(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
