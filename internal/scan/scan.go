@@ -108,7 +108,7 @@ type Feed struct {
 // Fleet is what scans need of the fleet.
 type Fleet interface {
 	Lookup(ctx context.Context, digest string) (fleet.SBOM, bool, error)
-	Installed(ctx context.Context, tx *db.Tx, node string, b fleet.SBOM) error
+	Installed(ctx context.Context, tx *db.Tx, node string, b fleet.SBOM, unseen ...sbom.Key) error
 	Document(ctx context.Context, digest string) (*sbom.Document, error)
 	Scope(ctx context.Context) (fleet.Scope, error)
 	Uploaded(ctx context.Context, tx *db.Tx, u fleet.Upload, digest string) (node string, err error)
