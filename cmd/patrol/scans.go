@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patrol/internal/client"
+	"patrol/internal/finding"
 	"patrol/internal/report"
 	"patrol/internal/scan"
 )
@@ -60,7 +61,7 @@ func changesCommand(r *remote) *cobra.Command {
 			changes := client.List[scan.OccurrenceChange](cmd.Context(), c, "scans/"+url.PathEscape(args[0])+"/changes", query)
 			return showList(cmd.OutOrStdout(), output, changes, []column[scan.OccurrenceChange]{
 				{"CHANGE", func(c scan.OccurrenceChange) string { return c.Change }},
-				{"BECAUSE", func(c scan.OccurrenceChange) string { return c.Because }},
+				{"BECAUSE", because},
 				{"SEVERITY", func(c scan.OccurrenceChange) string { return string(c.Severity) }},
 				{"VULNERABILITY", func(c scan.OccurrenceChange) string { return c.Vulnerability }},
 				{"PACKAGE", func(c scan.OccurrenceChange) string { return c.Package }},
@@ -72,6 +73,15 @@ func changesCommand(r *remote) *cobra.Command {
 	cmd.Flags().StringVar(&change, "change", "", "only opened, resolved or unchanged")
 	outputFlag(cmd, &output)
 	return cmd
+}
+
+// because is why an occurrence was opened or resolved. Of what was disclosed it tells
+// since when the package was there, unless that was upgraded after.
+func because(c scan.OccurrenceChange) string {
+	if c.Because == finding.Disclosed && c.DeployedAt != nil && !c.DeployedAt.After(c.OpenedAt) {
+		return c.Because + " in a package deployed " + moment(*c.DeployedAt)
+	}
+	return c.Because
 }
 
 func exportScanCommand(r *remote) *cobra.Command {

@@ -41,6 +41,7 @@ type Occurrence struct {
 	Package         string         `json:"package" doc:"As the advisory names it."`
 	OpenedAt        time.Time      `json:"opened_at"`
 	OpenedBecause   string         `json:"opened_because" enum:"first_scan,installed,disclosed"`
+	DeployedAt      *time.Time     `json:"deployed_at" doc:"Since when the node has the oldest of the components that it is found in now, as far as its scans tell; null once it is resolved. Later than opened_at if that was upgraded to a version that is affected too."`
 	DueAt           time.Time      `json:"due_at,omitzero" doc:"By when it is to be resolved, as the settings have it for its severity; none if they say so."`
 	Overdue         bool           `json:"overdue" doc:"It is open, and that moment has passed."`
 	ResolvedAt      time.Time      `json:"resolved_at,omitzero"`

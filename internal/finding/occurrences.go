@@ -66,6 +66,9 @@ func (s *Service) Occurrences(ctx context.Context, q OccurrenceQuery, p rest.Pag
 	if err != nil {
 		return rest.Page[Occurrence]{}, fmt.Errorf("list occurrences: %w", err)
 	}
+	if err := s.noteDeployed(ctx, items); err != nil {
+		return rest.Page[Occurrence]{}, err
+	}
 	return rest.NewPage(items, p.Limit, func(o Occurrence) any { return newest{o.OpenedAt.UnixMicro(), o.ID} })
 }
 

@@ -111,9 +111,10 @@ func (s *Service) keepInventory(ctx context.Context, tx *db.Tx, c content) (int6
 	return id, s.keepComponents(ctx, tx, id, c)
 }
 
-// Installed notes that this is what the node has now. Of what has no agent
-// of its own it is also what tells the distribution.
-func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM) error {
+// Installed notes that this is what the node has now, and since when: but for the
+// unseen, which may be there still although nobody could look, what it lacks is gone.
+// Of what has no agent of its own it is also what tells the distribution.
+func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM, unseen ...sbom.Key) error {
 	row := tx.QueryRowContext(ctx, `SELECT COALESCE(inventory_id, 0) FROM node WHERE id = $1`, node)
 	before, err := db.One(row, db.Value[int64])
 	if err != nil {
@@ -123,10 +124,13 @@ func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM)
 		if err := recount(ctx, tx, before, b.Inventory.ID); err != nil {
 			return fmt.Errorf("count who has the components of node %s: %w", node, err)
 		}
+		if err := s.replaced(ctx, tx, node, before, b.Inventory.ID, unseen); err != nil {
+			return fmt.Errorf("note since when node %s has its components: %w", node, err)
+		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE node SET sbom_id = b.id, inventory_id = b.inventory_id,
+	_, err = tx.ExecContext(ctx, `UPDATE node SET sbom_id = b.id, inventory_id = b.inventory_id, inventory_since = COALESCE(node.inventory_since, $3),
 			distribution = CASE WHEN node.host_id IS NULL AND node.uploaded = 0 THEN node.distribution ELSE b.distribution END
-		FROM sbom AS b WHERE node.id = $1 AND b.id = $2`, node, b.ID)
+		FROM sbom AS b WHERE node.id = $1 AND b.id = $2`, node, b.ID, s.now().UnixMicro())
 	if err != nil {
 		return fmt.Errorf("note what is installed on node %s: %w", node, err)
 	}
@@ -134,7 +138,7 @@ func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM)
 }
 
 // Uninstalled takes a node, which is being deleted, out of the numbers of nodes that
-// have a component.
+// have a component, and forgets since when it had them.
 func (s *Service) Uninstalled(ctx context.Context, tx *db.Tx, node string) error {
 	row := tx.QueryRowContext(ctx, `SELECT COALESCE(inventory_id, 0) FROM node WHERE id = $1`, node)
 	before, err := db.One(row, db.Value[int64])
@@ -142,7 +146,10 @@ func (s *Service) Uninstalled(ctx context.Context, tx *db.Tx, node string) error
 		err = recount(ctx, tx, before, 0)
 	}
 	if err == nil {
-		_, err = tx.ExecContext(ctx, `UPDATE node SET sbom_id = NULL, inventory_id = NULL WHERE id = $1`, node)
+		_, err = tx.ExecContext(ctx, `DELETE FROM node_component WHERE node_id = $1`, node)
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `UPDATE node SET sbom_id = NULL, inventory_id = NULL, inventory_since = NULL WHERE id = $1`, node)
 	}
 	if err != nil {
 		return fmt.Errorf("uncount the components of node %s: %w", node, err)

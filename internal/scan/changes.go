@@ -45,6 +45,7 @@ type OccurrenceChange struct {
 	Ecosystem     string        `json:"ecosystem" doc:"Without its release."`
 	Package       string        `json:"package" doc:"As the advisory names it."`
 	OpenedAt      time.Time     `json:"opened_at"`
+	DeployedAt    *time.Time    `json:"deployed_at" doc:"As the occurrence has it now; null once it is resolved."`
 }
 
 // changed is the sort key of a page's last change.
@@ -91,11 +92,32 @@ func (s *Service) Changes(ctx context.Context, id string, q ChangeQuery, p rest.
 		return Changes{}, fmt.Errorf("list the changes of scan %s: %w", id, err)
 	}
 	page, err := rest.NewPage(items, p.Limit, func(r row) any { return r.key })
+	if err != nil {
+		return Changes{}, err
+	}
 	out.Items, out.Next = make([]OccurrenceChange, len(page.Items)), page.Next
 	for i, r := range page.Items {
 		out.Items[i] = r.OccurrenceChange
 	}
-	return out, err
+	return out, s.noteDeployed(ctx, out.Items)
+}
+
+// noteDeployed tells of changes since when the node has what they are about.
+func (s *Service) noteDeployed(ctx context.Context, changes []OccurrenceChange) error {
+	ids := make([]int64, len(changes))
+	for i, c := range changes {
+		ids[i] = c.Occurrence
+	}
+	found, err := s.findings.Deployed(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, c := range changes {
+		if at, ok := found[c.Occurrence]; ok {
+			changes[i].DeployedAt = &at
+		}
+	}
+	return nil
 }
 
 // changedAt is the moment whose open occurrences were left as they were; before all,

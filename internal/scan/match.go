@@ -171,10 +171,11 @@ func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b 
 	}
 	after := finding.State{Inventory: o.document.Inventory.ID, Result: o.result}
 	// First what the node is, which selectors of decisions ask for.
-	if err := s.fleet.Installed(ctx, tx, b.node, o.document); err != nil {
+	keys := keysOf(o.gaps.unseen)
+	if err := s.fleet.Installed(ctx, tx, b.node, o.document, keys...); err != nil {
 		return err
 	}
-	opened, resolved, err := s.findings.Apply(ctx, tx, b.node, claim.ID, b.state, after, keysOf(o.gaps.unseen))
+	opened, resolved, err := s.findings.Apply(ctx, tx, b.node, claim.ID, b.state, after, keys)
 	if err != nil {
 		return err
 	}

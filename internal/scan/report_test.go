@@ -176,10 +176,19 @@ func TestChangesAndCompare(t *testing.T) {
 						break
 					}
 				}
+				for _, o := range got.Items { // they are all resolved by now
+					if o.DeployedAt != nil {
+						t.Errorf("%s of %s is deployed at %v", o.Vulnerability, c.id, o.DeployedAt)
+					}
+				}
 				if got.Opened != c.opened || got.Resolved != c.resolved || got.Unchanged != c.unchanged || len(got.Items) != n || got.Items[0].Because != c.because {
 					t.Errorf("changes of %s = %+v; want %+v", c.id, got, c)
 				}
 			}
+		}
+		open, err := h.Changes(t.Context(), elsewhere, scan.ChangeQuery{}, rest.Paging{Limit: 100})
+		if err != nil || len(open.Items) != n || open.Items[0].DeployedAt == nil || !open.Items[0].DeployedAt.Equal(h.clock.Now()) {
+			t.Errorf("changes of %s = %+v, %v", elsewhere, open, err)
 		}
 		none, err := h.Changes(t.Context(), same, scan.ChangeQuery{Change: scan.Opened}, rest.Paging{Limit: 10})
 		if err != nil || none.Items == nil || len(none.Items) != 0 {

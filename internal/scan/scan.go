@@ -108,7 +108,7 @@ type Feed struct {
 // Fleet is what scans need of the fleet.
 type Fleet interface {
 	Lookup(ctx context.Context, digest string) (fleet.SBOM, bool, error)
-	Installed(ctx context.Context, tx *db.Tx, node string, b fleet.SBOM) error
+	Installed(ctx context.Context, tx *db.Tx, node string, b fleet.SBOM, unseen ...sbom.Key) error
 	Document(ctx context.Context, digest string) (*sbom.Document, error)
 	Scope(ctx context.Context) (fleet.Scope, error)
 	Uploaded(ctx context.Context, tx *db.Tx, u fleet.Upload, digest string) (node string, err error)
@@ -120,6 +120,7 @@ type Findings interface {
 	Match(ctx context.Context, inventory int64, ecosystems []string, rev finding.Revision) (result int64, err error)
 	List(ctx context.Context, q finding.Query, p rest.Paging) (rest.Page[finding.Finding], error)
 	Apply(ctx context.Context, tx *db.Tx, node, scan string, before, after finding.State, unseen []sbom.Key) (opened, resolved int64, err error)
+	Deployed(ctx context.Context, occurrences []int64) (map[int64]time.Time, error)
 }
 
 // Knowledge is what scans need of the feed.

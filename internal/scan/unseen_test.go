@@ -3,6 +3,7 @@ package scan_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"patrol/internal/collect"
 	"patrol/internal/finding"
@@ -76,6 +77,46 @@ func TestUnreadableIsNotRemoved(t *testing.T) {
 		for _, o := range open() {
 			if o.ResolvedBecause != finding.Removed {
 				t.Errorf("%s is resolved as %q; want removed", o.Vulnerability, o.ResolvedBecause)
+			}
+		}
+	})
+}
+
+// TestUnreadableIsNotYounger: what could not be looked at is there since it came, now
+// and when it is found again; what went while nobody looked is not.
+func TestUnreadableIsNotYounger(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		node := h.node("web-1")
+		gzip := sbom.Component{Ecosystem: "Debian:12", Name: "gzip", Version: "1.3.5-10", Locations: []string{"var/lib/dpkg/status"}}
+		jar := func(version string) sbom.Component {
+			return sbom.Component{Ecosystem: "Maven", Name: "org.example:a", Version: version, Locations: []string{"srv/a.jar"}}
+		}
+		blind := collect.Warning{Path: "var/lib/dpkg", Message: "input/output error"}
+		for i, step := range []struct {
+			found    []sbom.Component
+			warnings []collect.Warning
+			want     int // since how many hours after noon gzip is there; 0 if it is not
+		}{
+			{found: []sbom.Component{jar("1")}},
+			{found: []sbom.Component{jar("1"), gzip}, want: 2},
+			{found: []sbom.Component{jar("1")}, warnings: []collect.Warning{blind}, want: 2},
+			{found: []sbom.Component{jar("2")}, warnings: []collect.Warning{blind}, want: 2},
+			{found: []sbom.Component{jar("3"), gzip}, want: 2},
+			{found: []sbom.Component{jar("3")}, warnings: []collect.Warning{blind}, want: 2},
+			{found: []sbom.Component{jar("3")}},
+			{found: []sbom.Component{jar("3"), gzip}, want: 8},
+			{found: []sbom.Component{jar("4"), gzip}, want: 8},
+		} {
+			h.clock.Advance(time.Hour)
+			h.scanned(node, step.found, step.warnings...)
+			page, err := h.findings.Occurrences(t.Context(), finding.OccurrenceQuery{}, rest.Paging{Limit: 10})
+			if err != nil || (len(page.Items) == 0) != (step.want == 0) {
+				t.Fatalf("hour %d: %+v, %v", i+1, page.Items, err)
+			}
+			for _, o := range page.Items {
+				if o.DeployedAt == nil || !o.DeployedAt.Equal(noon.Add(time.Duration(step.want)*time.Hour)) {
+					t.Errorf("hour %d: %s is in what is deployed since %v; want %d h after noon", i+1, o.Vulnerability, o.DeployedAt, step.want)
+				}
 			}
 		}
 	})

@@ -52,9 +52,10 @@ func (f Fleet) fillNodes(ctx context.Context, d *db.DB) error {
 		return err
 	}
 	return execute(ctx, d,
-		statement{`INSERT INTO node (id, enrolment_key, kind, name, machine_id, distribution, architecture, kernel, agent, labels, first_seen, last_seen, sbom_id, inventory_id)
+		statement{`INSERT INTO node (id, enrolment_key, kind, name, machine_id, distribution, architecture, kernel, agent, labels, first_seen, last_seen, sbom_id, inventory_id, inventory_since)
 			SELECT value->>0, 'simulated ' || (value->>0), value->>1, value->>2, '', '{"id":"debian","version":"12","name":"Debian GNU/Linux 12"}', 'amd64', '6.1.0', 'simulated',
-				value->>3, CAST(value->>4 AS BIGINT), CAST(value->>5 AS BIGINT), CAST(value->>6 AS BIGINT), CAST(value->>6 AS BIGINT) FROM json_each($1) AS j`, []any{rows}},
+				value->>3, CAST(value->>4 AS BIGINT), CAST(value->>5 AS BIGINT), CAST(value->>6 AS BIGINT), CAST(value->>6 AS BIGINT),
+				CASE WHEN value->>6 IS NULL THEN NULL ELSE CAST(value->>4 AS BIGINT) END FROM json_each($1) AS j`, []any{rows}},
 		statement{`INSERT INTO node_label (node_id, key, value) SELECT value->>0, value->>1, value->>2 FROM json_each($1) AS j ORDER BY 1, 2`, []any{named}})
 }
 

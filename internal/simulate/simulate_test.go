@@ -39,6 +39,7 @@ var counted = map[string]string{
 		SELECT vulnerability_id, package, count(*) FILTER (WHERE state = 'open'), count(*) FILTER (WHERE state = 'decided'), count(*) FILTER (WHERE state = 'open' AND fixable = 1)
 			FROM occurrence GROUP BY vulnerability_id, package
 		EXCEPT SELECT vulnerability_id, package, open, decided, fixable FROM affected_package) AS wrong`,
+	"since when":          `SELECT count(*) FROM node WHERE (inventory_id IS NULL) <> (inventory_since IS NULL)`,
 	"decided occurrences": `SELECT count(*) FROM occurrence WHERE (state = 'decided') <> (decision_id IS NOT NULL)`,
 }
 

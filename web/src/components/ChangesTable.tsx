@@ -3,7 +3,7 @@ import { IconEqual } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { changesQuery, type Change, type OccurrenceChange } from '../api/changes'
 import type { Scan } from '../api/scans'
-import { reasonText } from '../format/reason'
+import { openedText, reasonText } from '../format/reason'
 import { ChangeControl } from './ChangeControl'
 import { EmptyNote } from './EmptyNote'
 import { ListTable, type Column } from './ListTable'
@@ -49,11 +49,12 @@ export function ChangesTable({ scan, change, onChange }: ChangesTableProps) {
 
 const names = { opened: 'Opened', resolved: 'Resolved', unchanged: 'Unchanged' }
 
-function Why({ row: { change, because } }: { row: OccurrenceChange }) {
-  if (change !== 'unchanged') return reasonText(because)
+function Why({ row }: { row: OccurrenceChange }) {
+  if (row.change === 'resolved') return reasonText(row.because)
+  if (row.change === 'opened') return openedText(row)
   return (
     <Text span inherit c="dimmed">
-      opened: {reasonText(because)}
+      opened: {openedText(row)}
     </Text>
   )
 }
