@@ -1856,6 +1856,11 @@ export interface components {
             decision_id?: string;
             /**
              * Format: date-time
+             * @description Since when the node has the oldest of the components that it is found in now, as far as its scans tell; null once it is resolved. Later than opened_at if that was upgraded to a version that is affected too.
+             */
+            deployed_at: string | null;
+            /**
+             * Format: date-time
              * @description By when it is to be resolved, as the settings have it for its severity; none if they say so.
              */
             due_at?: string;
@@ -1890,6 +1895,11 @@ export interface components {
             because: string;
             /** @enum {string} */
             change: "opened" | "resolved" | "unchanged";
+            /**
+             * Format: date-time
+             * @description As the occurrence has it now; null once it is resolved.
+             */
+            deployed_at: string | null;
             /** @description Without its release. */
             ecosystem: string;
             kev: boolean;
@@ -2195,7 +2205,7 @@ export interface components {
             occurrences_days: number;
             /**
              * Format: int64
-             * @description Scans that have ended, but for the last of each node and its last complete one, with the SBOMs and results that none needs any more. 0 keeps them for ever.
+             * @description Scans that have ended, but for the last of each node and its last complete one, with the runs and re-matches of that time and the SBOMs and results that none needs any more. 0 keeps them for ever.
              */
             scans_days: number;
         };
@@ -3359,7 +3369,6 @@ export interface operations {
                 from?: string;
                 /** @description The last day; today unless given. */
                 to?: string;
-                step?: "day";
             };
             header?: never;
             path?: never;
