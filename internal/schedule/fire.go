@@ -68,7 +68,7 @@ func (s *Service) fire(ctx context.Context, id string, checked time.Time) error 
 			return err
 		}
 		if decided.After(now.Add(punctual)) && !f.next.IsZero() {
-			f.next = p.rewound(f.next, now)
+			f.next = p.rewound(f.next, sch.from(now)) // it may have been set back into a pause
 		} else if f.next.After(now) && (f.heldUntil.IsZero() || f.heldUntil.After(now)) {
 			return nil // another console was first
 		}
