@@ -17,7 +17,7 @@ import (
 const glance = 30 * time.Second
 
 // fireDue fires what is due, each schedule in a transaction of its own, and
-// returns how long nothing will be.
+// returns how long nothing will be. One that cannot be fired holds up no other.
 func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
 	now := s.now()
 	// A fire time that was decided in the future was so by a clock that was set back.
@@ -25,23 +25,41 @@ func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
 		ORDER BY COALESCE(held_until, next_fire_at), id`, now.UnixMicro(), now.Add(punctual).UnixMicro())
 	due, err := db.All(rows, err, db.Value[string])
 	if err != nil {
-		return 0, fmt.Errorf("find the schedules that are due: %w", err)
+		return again, fmt.Errorf("find the schedules that are due: %w", err)
 	}
 	var checked time.Time
 	if len(due) > 0 {
 		checked = s.checked(ctx)
 	}
+	s.unfired.keep(due)
 	for _, id := range due {
-		if err := s.fire(ctx, id, checked); err != nil {
-			return 0, err
+		if s.unfired.rests(id, now) {
+			continue
 		}
+		err := s.fire(ctx, id, checked)
+		if ofAll(ctx, err) {
+			return again, err
+		}
+		s.unfired.note(id, err, now)
 	}
-	return s.untilNext(ctx)
+	wait, err := s.untilNext(ctx, now)
+	if err := errors.Join(s.unfired.err(), err); err != nil {
+		return min(wait, again), err
+	}
+	return wait, nil
 }
 
-func (s *Service) untilNext(ctx context.Context) (time.Duration, error) {
+// ofAll tells whether an error is no fault of the one schedule or run: nothing can be
+// written, or the process ends.
+func ofAll(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || errors.Is(err, db.ErrReadOnly))
+}
+
+// untilNext is how long no schedule falls due, of those that were not by then.
+func (s *Service) untilNext(ctx context.Context, then time.Time) (time.Duration, error) {
 	var next, held time.Time
-	err := s.db.Read().QueryRowContext(ctx, `SELECT min(next_fire_at), min(held_until) FROM schedule`).Scan(db.Time{Time: &next}, db.Time{Time: &held})
+	err := s.db.Read().QueryRowContext(ctx, `SELECT (SELECT min(next_fire_at) FROM schedule WHERE next_fire_at > $1), (SELECT min(held_until) FROM schedule WHERE held_until > $1)`, then.UnixMicro()).
+		Scan(db.Time{Time: &next}, db.Time{Time: &held})
 	if next.IsZero() || !held.IsZero() && held.Before(next) {
 		next = held
 	}

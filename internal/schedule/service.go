@@ -52,11 +52,16 @@ type Service struct {
 	now     func() time.Time
 
 	patience time.Duration // with the feed
+
+	unfired, stuck aside // schedules, and runs
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, scans Scans, nodes Nodes, feed Feed, signals *lease.Signals, now func() time.Time) *Service {
-	return &Service{d, scans, nodes, feed, signals, now, feedPatience}
+	return &Service{
+		db: d, scans: scans, nodes: nodes, feed: feed, signals: signals, now: now, patience: feedPatience,
+		unfired: make(aside), stuck: make(aside),
+	}
 }
 
 // AllHosts and AllContainers are the schedules that every console begins with.
@@ -325,7 +330,7 @@ func (s *Service) Run(ctx context.Context) {
 			// Scans end in crowds: one look is for all of a moment.
 			select {
 			case <-ctx.Done():
-				return 0, ctx.Err()
+				return again, ctx.Err()
 			case <-time.After(breath):
 			}
 			return s.advance(ctx)
@@ -339,9 +344,6 @@ func (s *Service) loop(ctx context.Context, topic, what string, step func(contex
 	s.signals.Loop(ctx, topic, func(ctx context.Context) time.Duration {
 		wait, err := step(ctx)
 		failing.Note(ctx, err)
-		if err != nil {
-			return time.Second
-		}
 		return wait
 	})
 }
