@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"patrol/internal/collect"
@@ -22,8 +23,12 @@ import (
 // taken over then are the leases of killed consoles.
 const idle = 5 * time.Second
 
-// Run matches what agents collect until the context ends.
+// Run matches what agents collect, and tries again what failed, until the context
+// ends.
 func (s *Service) Run(ctx context.Context) {
+	var retrying sync.WaitGroup
+	retrying.Go(func() { s.keepRetrying(ctx) })
+	defer retrying.Wait()
 	failing := logs.Lasting{What: "matching failed; it will be tried again"}
 	s.signals.Loop(ctx, matchTopic, func(ctx context.Context) time.Duration {
 		worked, err := s.matchNext(ctx)
