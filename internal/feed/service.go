@@ -36,6 +36,8 @@ type Service struct {
 	// unneeded is when there was last nothing to ask for: nothing is installed anywhere.
 	unneeded time.Time
 
+	together time.Duration // see Options
+
 	// wanting wakes Run for the intelligence alone: its sources are too large for
 	// who asks to wait for them.
 	wanting chan struct{}
@@ -113,13 +115,14 @@ func (s *Service) keepIntelligence(ctx context.Context) {
 	// Not what another console has asked for within an interval.
 	recent := func(h handed) bool { return s.now().Sub(h.intelligenceChecked) < s.settings.Interval }
 	for spared := recent; ctx.Err() == nil; {
+		due := s.due() // from now: a slow source is not to put off the others next time
 		if err := s.updateIntelligence(ctx, spared); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "intelligence not updated", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.due():
+		case <-due:
 			spared = recent
 		case <-s.wanting:
 			spared = never
@@ -266,15 +269,20 @@ func (s *Service) UpdateIntelligence(ctx context.Context) error {
 func never(handed) bool { return false }
 
 func (s *Service) updateIntelligence(ctx context.Context, spared func(handed) bool) error {
-	var outcome IntelligenceOutcome
 	// One console fetches for all; while it installs, none installs anything else.
-	install := func(install func() error) error {
-		return s.alone(ctx, func(h *handed) error {
+	install := func(install func() (IntelligenceOutcome, error)) error {
+		var outcome IntelligenceOutcome
+		err := s.alone(ctx, func(h *handed) (err error) {
 			h.intelligenceChecked = s.now()
-			return install()
+			outcome, err = install()
+			return err
 		})
+		if err != nil {
+			return err
+		}
+		return s.tell(ctx, outcome)
 	}
-	err := s.db.Alone(ctx, db.Intelligence, func() error {
+	return s.db.Alone(ctx, db.Intelligence, func() error {
 		var h handed
 		if s.settings.Shared != nil {
 			var err error
@@ -285,13 +293,20 @@ func (s *Service) updateIntelligence(ctx context.Context, spared func(handed) bo
 		if spared(h) {
 			return nil
 		}
-		var err error
-		outcome, err = s.store.UpdateIntelligence(ctx, Options{Intelligence: s.settings.Intelligence, turn: install})
+		_, err := s.store.UpdateIntelligence(ctx, Options{
+			Intelligence: s.settings.Intelligence, Patience: max(s.settings.Interval, leastPatience), turn: install, together: s.together,
+		})
 		return err
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// leastPatience is how long a source of intelligence may take at least, however short
+// the interval is: some are hundreds of megabytes.
+const leastPatience = time.Hour
+
+// tell says what became of sources of the intelligence, and has the vulnerabilities
+// assessed anew.
+func (s *Service) tell(ctx context.Context, outcome IntelligenceOutcome) error {
 	for _, failed := range outcome.Failed {
 		slog.WarnContext(ctx, "source not updated", "source", failed.Name, "error", failed.Error)
 	}
