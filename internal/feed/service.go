@@ -113,7 +113,7 @@ func (s *Service) due() <-chan time.Time {
 // that is asked for, beside OSV: neither waits for the other's sources.
 func (s *Service) keepIntelligence(ctx context.Context) {
 	// Not what another console has asked for within an interval.
-	recent := func(h handed) bool { return s.now().Sub(h.intelligenceChecked) < s.settings.Interval }
+	recent := func(h handed) bool { return s.within(h.intelligenceChecked, s.settings.Interval) }
 	for spared := recent; ctx.Err() == nil; {
 		due := s.due() // from now: a slow source is not to put off the others next time
 		if err := s.updateIntelligence(ctx, spared); err != nil && ctx.Err() == nil {
@@ -177,7 +177,7 @@ func (s *Service) missing(revision *Revision, ecosystems []string) []string {
 	for _, ecosystem := range ecosystems {
 		name := match.Base(ecosystem)
 		held := !revision.Sample() && slices.ContainsFunc(revision.Sources(), func(have Source) bool { return have.Ecosystem() == name })
-		if held || s.now().Sub(s.asked[name]) < s.settings.Interval || slices.Contains(missing, name) {
+		if held || s.within(s.asked[name], s.settings.Interval) || slices.Contains(missing, name) {
 			continue
 		}
 		s.asked[name] = s.now()
@@ -195,7 +195,7 @@ func (s *Service) Update(ctx context.Context, named []string) (Outcome, error) {
 
 // updateIfDue does so unless another console has within an interval.
 func (s *Service) updateIfDue(ctx context.Context) (Outcome, error) {
-	return s.updateUnless(ctx, nil, func(h handed) bool { return s.now().Sub(h.osvChecked) < s.settings.Interval })
+	return s.updateUnless(ctx, nil, func(h handed) bool { return s.within(h.osvChecked, s.settings.Interval) })
 }
 
 func (s *Service) updateUnless(ctx context.Context, named []string, spared func(handed) bool) (Outcome, error) {
