@@ -18,8 +18,9 @@ import (
 // Some scans nobody asks for: of a node that arrives, and of one whose packages
 // change.
 
-// changePause is how long after a scan because of a change the next one of the
-// same node may begin: what changes all the time is scanned once a minute.
+// changePause is how long after a scan because of a change has begun the next one of
+// the same node may begin: what changes all the time is scanned once a minute, also
+// where an agent begins late.
 const changePause = time.Minute
 
 // Automatic names the kinds of node that are scanned by themselves.
@@ -217,7 +218,7 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, scans []queued) error {
 	return nil
 }
 
-// lastChanges tells of those of the nodes that were scanned because of a change
+// lastChanges tells of those of the nodes of which a scan because of a change began
 // within the pause when that was.
 func lastChanges(ctx context.Context, tx *db.Tx, nodes []string, now time.Time) (map[string]time.Time, error) {
 	list, err := db.Column(nodes)
@@ -225,8 +226,10 @@ func lastChanges(ctx context.Context, tx *db.Tx, nodes []string, now time.Time) 
 		return nil, err
 	}
 	last := make(map[string]time.Time)
-	rows, err := tx.QueryContext(ctx, `SELECT node_id, max(queued_at) FROM scan WHERE cause = 'change' AND queued_at > $2 AND queued_at <= $3
-		AND node_id IN (SELECT value->>0 FROM json_each($1) AS j) GROUP BY node_id`, list, now.Add(-changePause).UnixMicro(), now.UnixMicro())
+	// A node has one unfinished scan: the last that was queued is the last that began.
+	rows, err := tx.QueryContext(ctx, `SELECT c.node, c.began FROM (SELECT value->>0 AS node, (SELECT s.started_at FROM scan AS s
+			WHERE s.cause = 'change' AND s.node_id = j.value->>0 AND s.started_at IS NOT NULL ORDER BY s.queued_at DESC LIMIT 1) AS began FROM json_each($1) AS j) AS c
+		WHERE c.began > $2 AND c.began <= $3`, list, now.Add(-changePause).UnixMicro(), now.UnixMicro())
 	if err != nil {
 		return nil, fmt.Errorf("look for scans because of changes: %w", err)
 	}
