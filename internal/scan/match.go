@@ -192,13 +192,9 @@ func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b 
 		return err
 	}
 	now := s.now()
-	sample := 0
-	if o.feed.Sample {
-		sample = 1
-	}
 	_, err = tx.ExecContext(ctx, `UPDATE scan SET result_id = $2, revision = $3, sample = $4, engine = $5, opened = $6, resolved = $7,
 		unseen = $8, not_assessed = $9, finished_at = $10 WHERE id = $1`,
-		claim.ID, o.result, o.feed.Revision, sample, match.EngineVersion, opened, resolved, unseen, notAssessed, now.UnixMicro())
+		claim.ID, o.result, o.feed.Revision, db.Bit(o.feed.Sample), match.EngineVersion, opened, resolved, unseen, notAssessed, now.UnixMicro())
 	if err != nil {
 		return fmt.Errorf("complete scan %s: %w", claim.ID, err)
 	}

@@ -227,7 +227,7 @@ func (s *Service) start(ctx context.Context, tx *db.Tx, sch Schedule, p plan, ru
 	_, err := tx.ExecContext(ctx, `INSERT INTO run (id, schedule_id, cause, scheduled_for, fired_at, caught_up, held_by, missed, selected, started, error,
 			max_concurrent, label_key, label_max, deadline, retries, feed_checked_at, looked_at, chosen)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, '', $9, $10, $11, $12, $13, $14, $5, 0)`,
-		id, sch.ID, run.Cause, run.ScheduledFor.UnixMicro(), now.UnixMicro(), flag(run.CaughtUp), run.HeldBy, run.Missed,
+		id, sch.ID, run.Cause, run.ScheduledFor.UnixMicro(), now.UnixMicro(), db.Bit(run.CaughtUp), run.HeldBy, run.Missed,
 		sch.MaxConcurrent, perLabel.Key, perLabel.Max, now.Add(p.timeout).UnixMicro(), *sch.Retries, db.Micros(run.FeedCheckedAt))
 	if err != nil {
 		return "", fmt.Errorf("write run of schedule %q: %w", sch.Name, err)
