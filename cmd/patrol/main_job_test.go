@@ -15,6 +15,7 @@ import (
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
 	"patrol/internal/scan"
+	"patrol/internal/schedule"
 )
 
 // TestMainJob is what make run does, on the fixture: no step by hand from an
@@ -87,6 +88,43 @@ func TestFirstScanWaitsForTheFeed(t *testing.T) {
 	for _, s := range all[scan.Scan](t, c, "scans", nil) {
 		if s.Feed == nil || s.Feed.Sample {
 			t.Errorf("scan %s was matched against %+v", s.ID, s.Feed)
+		}
+	}
+}
+
+// TestQuickstartOfWhatIsPaused: somebody's pause is kept, and said; the findings are
+// there all the same.
+func TestQuickstartOfWhatIsPaused(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"quickstart", "--data-dir", dir, "--listen", "127.0.0.1:0", "--root", fixture, "--feed-url", filepath.Join(dir, "nowhere")}
+	first, c := console(t, dir, filepath.Join(dir, "nowhere"), "127.0.0.1:0")
+	for _, s := range all[schedule.Schedule](t, c, "schedules", nil) {
+		yes := true
+		if err := c.Do(t.Context(), http.MethodPatch, "schedules/"+s.ID, schedule.Change{Enabled: &yes}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Do(t.Context(), http.MethodPost, "schedules/"+s.ID+"/pause", schedule.PauseRequest{Reason: "migration"}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first.kill(t)
+
+	var said []string
+	_, address := startTelling(t, []string{"PATROL_ADMIN_PASSWORD=" + password}, "Findings: ", func(line string) { said = append(said, line) }, args...)
+	page, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := strings.Join(said, "\n"); !strings.Contains(out, "is paused (migration)") {
+		t.Errorf("it said %q; want that the schedule is paused, and why", out)
+	}
+	c.Console = page.ResolveReference(&url.URL{Path: "/"})
+	if err := c.SignIn(t.Context(), "admin", password); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all[schedule.Schedule](t, c, "schedules", nil) {
+		if s.Pause == nil || s.LastRun != nil {
+			t.Errorf("schedule = %+v; want that it stays paused", s)
 		}
 	}
 }

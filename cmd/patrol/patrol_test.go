@@ -68,6 +68,12 @@ type process struct {
 // the rest of the line is returned.
 func start(t *testing.T, env []string, line string, args ...string) (*process, string) {
 	t.Helper()
+	return startTelling(t, env, line, func(string) {}, args...)
+}
+
+// startTelling does the same, and tells of the lines before that one.
+func startTelling(t *testing.T, env []string, line string, before func(line string), args ...string) (*process, string) {
+	t.Helper()
 	p := &process{cmd: exec.Command(binary(t), args...), ended: make(chan error, 1), stderr: new(bytes.Buffer)}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = p.stderr
@@ -85,6 +91,7 @@ func start(t *testing.T, env []string, line string, args ...string) (*process, s
 				said <- rest
 				break
 			}
+			before(lines.Text())
 		}
 		_, _ = io.Copy(io.Discard, out)
 		p.ended <- p.cmd.Wait()

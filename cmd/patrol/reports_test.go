@@ -1,6 +1,9 @@
 package main_test
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -55,6 +58,25 @@ func TestReportsOnTheCommandLine(t *testing.T) {
 	_, errs, code := ask("scans", "start", begun[0].Node.ID, "--wait", "--fail-on", "unknown")
 	if code != 2 || !strings.Contains(errs, "the policy says fail") {
 		t.Errorf("with a policy: exit %d, %s", code, errs)
+	}
+	// Who waits asks of what it began alone, however much else goes on.
+	asked := make(chan *url.URL, 1000)
+	proxy := httputil.NewSingleHostReverseProxy(c.Console)
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			asked <- r.URL
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	_, errs, code = run(t, "scans", "start", begun[0].Node.ID, "--wait", "--console", between.URL, "--token", c.Token)
+	between.Close()
+	if close(asked); code != 0 || len(asked) == 0 {
+		t.Errorf("exit %d after %d questions: %s", code, len(asked), errs)
+	}
+	for u := range asked {
+		if u.Path != "/api/v1/scans" || len(strings.Split(u.Query().Get("ids"), ",")) != 1 || u.Query().Get("ids") == "" {
+			t.Errorf("it asked for %s; want the scan that it began", u)
+		}
 	}
 	entries := decode[[]scan.ReportEntry](t, patrol("reports", "vulnerability-scans", "--kind", "scan", "--state", "complete", "--output", "json"))
 	last := entries[0]

@@ -75,35 +75,44 @@ failed or was cancelled. What is found is judged a node at a time.`,
 	return cmd
 }
 
-// awaitEvery is how often the console is asked how far scans are.
-const awaitEvery = time.Second
+const (
+	// awaitEvery is how often the console is asked how far scans are.
+	awaitEvery = time.Second
+	// awaitMost is of how many in one request, and awaitAsked in how many requests at a
+	// time: of more than that some are asked of each time, in turn.
+	awaitMost, awaitAsked = 100, 5
+)
 
 // await returns the scans as they ended.
 func await(ctx context.Context, c *client.Client, scans []scan.Scan, progress io.Writer) ([]scan.Scan, error) {
 	line := report.NewProgress(progress)
 	defer line.Done()
 	done := slices.Clone(scans)
+	at := make(map[string]int, len(done))
+	for i, s := range done {
+		at[s.ID] = i
+	}
+	var turn []string // those to be asked of in this round
 	for {
-		going, err := unfinished(ctx, c)
-		if err != nil {
-			return nil, interrupted(ctx, err)
+		if len(turn) == 0 {
+			turn = unfinished(done)
 		}
-		ended, failed := 0, 0
-		for i, s := range done {
-			if !s.Finished() && !going[s.ID] {
-				if err := c.Do(ctx, http.MethodGet, "scans/"+url.PathEscape(s.ID), nil, &done[i]); err != nil {
-					return nil, interrupted(ctx, err)
-				}
+		now := turn[:min(len(turn), awaitMost*awaitAsked)]
+		turn = turn[len(now):]
+		for some := range slices.Chunk(now, awaitMost) {
+			if err := look(ctx, c, some, func(s scan.Scan) { done[at[s.ID]] = s }); err != nil {
+				return nil, interrupted(ctx, err)
 			}
-			if done[i].Finished() {
-				ended++
-			}
-			if done[i].Finished() && done[i].State != scan.Complete {
+		}
+		failed := 0
+		for _, s := range done {
+			if s.Finished() && s.State != scan.Complete {
 				failed++
 			}
 		}
-		line.Phase(bar(ended, failed, len(done)))
-		if ended == len(done) {
+		going := len(unfinished(done))
+		line.Phase(bar(len(done)-going, failed, len(done)))
+		if going == 0 {
 			return done, nil
 		}
 		select {
@@ -114,26 +123,46 @@ func await(ctx context.Context, c *client.Client, scans []scan.Scan, progress io
 	}
 }
 
+// look asks how far these scans are.
+func look(ctx context.Context, c *client.Client, ids []string, seen func(scan.Scan)) error {
+	missing := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		missing[id] = true
+	}
+	for s, err := range client.List[scan.Scan](ctx, c, "scans", url.Values{"ids": {strings.Join(ids, ",")}}) {
+		if err != nil {
+			return err
+		}
+		if missing[s.ID] {
+			seen(s)
+			delete(missing, s.ID)
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+	}
+	for id := range missing {
+		return fmt.Errorf("scan %s is not there any more", id)
+	}
+	return nil
+}
+
+// unfinished returns the ids of those that go on.
+func unfinished(scans []scan.Scan) (ids []string) {
+	for _, s := range scans {
+		if !s.Finished() {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
 // interrupted says what became of scans that nobody waits for any more.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted; the scans go on")
 	}
 	return err
-}
-
-// unfinished returns the scans that go on, of all nodes.
-func unfinished(ctx context.Context, c *client.Client) (map[string]bool, error) {
-	going := make(map[string]bool)
-	for _, state := range []string{scan.Queued, scan.Collecting, scan.Matching} {
-		for s, err := range client.List[scan.Scan](ctx, c, "scans", url.Values{"state": {state}}) {
-			if err != nil {
-				return nil, err
-			}
-			going[s.ID] = true
-		}
-	}
-	return going, nil
 }
 
 // bar draws how many of all have ended.

@@ -136,9 +136,10 @@ func (a *Agent) work(ctx context.Context, node string) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var unwatched error
 	if a.options.Machine == nil && !a.options.Unwatched {
 		a.packages = newPackages(a.options, node) // before anything is collected
-		a.packages.watchHost(ctx, a.options.Root)
+		unwatched = a.packages.watchHost(ctx, a.options.Root)
 	}
 	wake := make(chan struct{}, 1)
 	var others sync.WaitGroup
@@ -154,6 +155,7 @@ func (a *Agent) work(ctx context.Context, node string) error {
 	others.Go(func() { a.children.report(ctx, a.client) })
 	if a.packages != nil {
 		others.Go(func() { a.packages.watcher.Run(ctx) })
+		others.Go(func() { a.packages.awaitHost(ctx, a.options.Root, unwatched) })
 		others.Go(func() { a.packages.follow(ctx, a.children) })
 		others.Go(func() { a.packages.report(ctx, a.client) })
 	}

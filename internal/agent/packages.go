@@ -125,16 +125,28 @@ func replace(path string, data []byte) error {
 }
 
 // watchHost begins to watch the host itself.
-func (p *packages) watchHost(ctx context.Context, root string) {
-	p.watch(ctx, hostTree, func(context.Context) (*os.Root, error) { return os.OpenRoot(root) })
+func (p *packages) watchHost(ctx context.Context, root string) error {
+	return p.watch(ctx, hostTree, func(context.Context) (*os.Root, error) { return os.OpenRoot(root) })
 }
 
-// watch begins to watch a tree; false if that cannot be done now.
-func (p *packages) watch(ctx context.Context, tree string, open watch.Tree) bool {
+// awaitHost tries until the host is watched, or the context ends.
+func (p *packages) awaitHost(ctx context.Context, root string, err error) {
+	for attempt := 1; err != nil; attempt++ {
+		wait := delay(nil, attempt)
+		slog.Warn("changes of this host's packages are not noticed yet", "error", err, "again_in", wait.Round(time.Millisecond))
+		pause(ctx, wait)
+		if ctx.Err() != nil {
+			return
+		}
+		err = p.watchHost(ctx, root)
+	}
+}
+
+// watch begins to watch a tree.
+func (p *packages) watch(ctx context.Context, tree string, open watch.Tree) error {
 	state, err := p.watcher.Add(ctx, tree, open)
 	if err != nil {
-		slog.Debug("packages are not watched", "tree", tree, "error", err)
-		return false
+		return err
 	}
 	p.mu.Lock()
 	_, seen := p.known[tree]
@@ -144,7 +156,7 @@ func (p *packages) watch(ctx context.Context, tree string, open watch.Tree) bool
 	}
 	p.mu.Unlock()
 	p.look(tree, state)
-	return true
+	return nil
 }
 
 // look compares the state of a tree with what the console knows.
@@ -224,10 +236,14 @@ func (p *packages) follow(ctx context.Context, c *children) {
 			}
 			tree := childTree(key)
 			run[tree] = true
-			if !watched[tree] {
-				watched[tree] = p.watch(ctx, tree, func(ctx context.Context) (*os.Root, error) {
-					return c.open(ctx, child.Runtime, child.Key)
-				})
+			if watched[tree] {
+				continue
+			}
+			err := p.watch(ctx, tree, func(ctx context.Context) (*os.Root, error) {
+				return c.open(ctx, child.Runtime, child.Key)
+			})
+			if watched[tree] = err == nil; err != nil {
+				slog.Debug("packages are not watched", "tree", tree, "error", err)
 			}
 		}
 		if ready { // what has not been looked at yet is not gone

@@ -79,9 +79,14 @@ func readFresh(ctx context.Context, q db.Querier) (fresh, error) {
 	return f, nil
 }
 
-// with adds what this process knows of successes.
-func (f fresh) with(succeeded time.Time) fresh {
-	if succeeded.After(f.succeeded) {
+// with adds what this process knows of successes. One that is yet to come was noted
+// before the clock was set back: when it really was is not known, and it counts from now.
+func (f fresh) with(succeeded, now time.Time) fresh {
+	latest := now.Add(skew)
+	if f.succeeded.After(latest) {
+		f.succeeded = now
+	}
+	if succeeded.After(f.succeeded) && !succeeded.After(latest) {
 		f.succeeded = succeeded
 	}
 	return f
@@ -91,7 +96,10 @@ func (f fresh) with(succeeded time.Time) fresh {
 func (s *Service) succeeded(last state) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fresh{succeeded: last.LastSuccess}.with(s.unneeded).succeeded
+	if s.unneeded.After(last.LastSuccess) {
+		return s.unneeded
+	}
+	return last.LastSuccess
 }
 
 // judge notes when OSV was last brought up to date, and writes the event when the feed
@@ -111,8 +119,9 @@ func (s *Service) judge(ctx context.Context) error {
 			return err
 		}
 	}
-	known := row.with(s.succeeded(last))
-	stale := known.judge(s.now(), s.staleAfter(), nil).Stale
+	now := s.now()
+	known := row.with(s.succeeded(last), now)
+	stale := known.judge(now, s.staleAfter(), nil).Stale
 	if !row.began.IsZero() && known == row && stale == !row.staleSince.IsZero() {
 		return nil
 	}
@@ -124,7 +133,8 @@ func (s *Service) noteFresh(ctx context.Context, tx *db.Tx, succeeded time.Time,
 	if err != nil {
 		return err
 	}
-	now, known := s.now(), row.with(succeeded)
+	now := s.now()
+	known := row.with(succeeded, now)
 	if known.began.IsZero() {
 		known.began = now
 	}
@@ -154,7 +164,8 @@ func (s *Service) freshness(ctx context.Context) (Freshness, error) {
 	if err != nil {
 		return Freshness{}, err
 	}
-	return row.with(s.succeeded(last)).judge(s.now(), s.staleAfter(), last.LastAttempt), nil
+	now := s.now()
+	return row.with(s.succeeded(last), now).judge(now, s.staleAfter(), last.LastAttempt), nil
 }
 
 // keepJudging looks whether the feed is stale, until the context ends.

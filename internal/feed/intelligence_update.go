@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -35,7 +34,8 @@ type SourceError struct {
 // UpdateIntelligence brings each source of intelligence up to date that has an
 // address, and leaves out what has none. The sources do not depend on one
 // another: of one that cannot be reached, or read as a whole, or that is older
-// than what is installed of it, the old state stays. The error is the store's own.
+// than what is installed of it, the old state stays; one that is slow is installed
+// after the others. The error is the store's own.
 func (s *Store) UpdateIntelligence(ctx context.Context, o Options) (IntelligenceOutcome, error) {
 	outcome, err := s.updateIntelligence(ctx, o)
 	if err != nil {
@@ -46,7 +46,10 @@ func (s *Store) UpdateIntelligence(ctx context.Context, o Options) (Intelligence
 
 func (s *Store) updateIntelligence(ctx context.Context, o Options) (outcome IntelligenceOutcome, err error) {
 	if o.turn == nil {
-		o.turn = func(install func() error) error { return install() }
+		o.turn = func(install func() (IntelligenceOutcome, error)) error {
+			_, err := install()
+			return err
+		}
 	}
 	for range attempts {
 		outcome, err = s.tryIntelligence(ctx, o)
@@ -72,21 +75,28 @@ func (s *Store) tryIntelligence(ctx context.Context, o Options) (outcome Intelli
 		return outcome, err
 	}
 	defer os.RemoveAll(scratch)
-	u := intelligenceUpdate{scratch: scratch, installed: s.intelligenceManifest(), allowOlder: o.AllowOlder}
 	now := time.Now().UTC()
-	u.fetch(ctx, fetcher{newWeb(o.Client), scratch}, o.Intelligence, now)
-	if err := ctx.Err(); err != nil {
-		return outcome, err
-	}
-	err = o.turn(func() error {
-		outcome, err = s.installFetched(ctx, u, now)
-		return err
+	u := intelligenceUpdate{scratch: scratch, installed: s.intelligenceManifest(), allowOlder: o.AllowOlder}
+	outcome.Failed = []SourceError{}
+	err = fetchAll(ctx, fetcher{newWeb(o.Client), scratch}, o, u.installed, now, func(came []sourceResult) error {
+		return o.turn(func() (one IntelligenceOutcome, err error) {
+			one, err = s.installFetched(ctx, &u, came, now)
+			outcome = outcome.with(one)
+			return one, err
+		})
 	})
 	return outcome, err
 }
 
-// installFetched compiles what is new, and installs it.
-func (s *Store) installFetched(ctx context.Context, u intelligenceUpdate, now time.Time) (outcome IntelligenceOutcome, err error) {
+// with adds what was installed later.
+func (o IntelligenceOutcome) with(later IntelligenceOutcome) IntelligenceOutcome {
+	later.Changed = o.Changed || later.Changed
+	later.Failed = append(slices.Clip(o.Failed), later.Failed...)
+	return later
+}
+
+// installFetched compiles what is new in what came, and installs it.
+func (s *Store) installFetched(ctx context.Context, u *intelligenceUpdate, came []sourceResult, now time.Time) (outcome IntelligenceOutcome, err error) {
 	unlock, err := s.lock(ctx)
 	if err != nil {
 		return outcome, err
@@ -99,7 +109,7 @@ func (s *Store) installFetched(ctx context.Context, u intelligenceUpdate, now ti
 	if installed.Revision != u.installed.Revision {
 		return outcome, errOvertaken
 	}
-	u.before = before
+	u.before, u.results = before, resultsOf(came)
 	m := installed
 	if u.changes() {
 		if m, err = u.compile(ctx, s); err != nil {
@@ -107,6 +117,7 @@ func (s *Store) installFetched(ctx context.Context, u intelligenceUpdate, now ti
 		}
 	}
 	outcome = IntelligenceOutcome{Revision: m.Revision, Changed: m.Revision != installed.Revision, Sources: m.sources(), Failed: []SourceError{}}
+	u.installed = m
 	for _, r := range u.results {
 		if r.err != nil {
 			outcome.Failed = append(outcome.Failed, SourceError{r.source.name, line(r.err)})
@@ -117,6 +128,19 @@ func (s *Store) installFetched(ctx context.Context, u intelligenceUpdate, now ti
 
 // line is an error as one line.
 func line(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// resultsOf returns what became of each source, in their order: those that are not
+// among them stay as they are installed.
+func resultsOf(came []sourceResult) []sourceResult {
+	all := make([]sourceResult, len(intelligenceSources))
+	for i, s := range intelligenceSources {
+		all[i] = sourceResult{source: s, stays: true}
+		if at := slices.IndexFunc(came, func(r sourceResult) bool { return r.source.name == s.name }); at >= 0 {
+			all[i] = came[at]
+		}
+	}
+	return all
+}
 
 // intelligenceUpdate is an update under way.
 type intelligenceUpdate struct {
@@ -130,6 +154,7 @@ type intelligenceUpdate struct {
 // sourceResult is what became of one source.
 type sourceResult struct {
 	source source
+	stays  bool // it is not there yet, or was installed before
 	off    bool
 	parts  []fetched
 	err    error
@@ -137,7 +162,10 @@ type sourceResult struct {
 
 // changed tells whether the source has something else than what is installed.
 func (r sourceResult) changed(have parts) bool {
-	if r.off {
+	switch {
+	case r.stays:
+		return false
+	case r.off:
 		return len(have) > 0
 	}
 	return r.err == nil && (len(r.parts) != len(have) || slices.ContainsFunc(r.parts, func(f fetched) bool { return f.file != "" }))
@@ -145,28 +173,6 @@ func (r sourceResult) changed(have parts) bool {
 
 func (u *intelligenceUpdate) changes() bool {
 	return slices.ContainsFunc(u.results, func(r sourceResult) bool { return r.changed(u.installed.of(r.source.name)) })
-}
-
-// fetch asks all sources at the same time: they are far apart, and one that does
-// not answer is not to hold up the others.
-func (u *intelligenceUpdate) fetch(ctx context.Context, f fetcher, addresses Addresses, now time.Time) {
-	u.results = make([]sourceResult, len(intelligenceSources))
-	var running sync.WaitGroup
-	for i, s := range intelligenceSources {
-		u.results[i].source = s
-		address := s.address(addresses)
-		if u.results[i].off = address == ""; u.results[i].off {
-			continue
-		}
-		running.Go(func() {
-			r := &u.results[i]
-			var at location
-			if at, r.err = newLocation(address); r.err == nil {
-				r.parts, r.err = s.fetch(ctx, f, at, u.installed.of(s.name), now)
-			}
-		})
-	}
-	running.Wait()
 }
 
 // compile writes the new state and installs it.
@@ -194,7 +200,7 @@ func (u *intelligenceUpdate) compileSource(ctx context.Context, w *fileWriter, r
 	if r.off {
 		return nil
 	}
-	if r.err == nil {
+	if r.err == nil && !r.stays {
 		written := parts{}
 		for _, f := range r.parts {
 			p := f.part

@@ -10,11 +10,21 @@ import (
 // again.
 const askAgain = 5 * time.Minute
 
+// skew is by how much the clocks of consoles may differ.
+const skew = time.Minute
+
+// within tells whether something was less than a time ago. What is yet to come was noted
+// before the clock was set back, and says nothing.
+func (s *Service) within(at time.Time, span time.Duration) bool {
+	ago := s.now().Sub(at)
+	return ago > -skew && ago < span
+}
+
 // Due tells whether OSV was last asked longer ago than the interval, or could not be
 // brought up to date then: a run of a schedule is to call [Service.Refresh] first.
 func (s *Service) Due(ctx context.Context) (bool, error) {
 	asked, failed, err := s.lastAsked(ctx)
-	return err != nil || failed != "" || s.now().Sub(asked) >= s.settings.Interval, err
+	return err != nil || failed != "" || !s.within(asked, s.settings.Interval), err
 }
 
 // Refresh brings OSV up to date if it was last asked longer ago than the interval, by
@@ -24,13 +34,12 @@ func (s *Service) Refresh(ctx context.Context) error {
 	var before error
 	_, err := s.updateUnless(ctx, nil, func(handed) bool {
 		asked, failed, err := s.lastAsked(ctx)
-		ago := s.now().Sub(asked)
 		switch {
 		case err != nil:
 			return false
 		case failed == "":
-			return ago < s.settings.Interval
-		case ago < min(askAgain, s.settings.Interval):
+			return s.within(asked, s.settings.Interval)
+		case s.within(asked, min(askAgain, s.settings.Interval)):
 			before = errors.New(failed)
 			return true
 		}

@@ -93,3 +93,52 @@ func TestOneConsoleRefreshes(t *testing.T) {
 		}
 	}
 }
+
+// What was asked for by a clock that was far ahead does not count when it is set back:
+// nobody waits until then.
+func TestClockThatWasAhead(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		p := publish(t, map[string]string{"/ecosystems.txt": "Go\n", "/Go/all.zip": string(zipOf(t, goRecord))})
+		clock := clocktest.At(time.Now())
+		s := NewService(openStore(t), d, Settings{URL: p.URL, Interval: time.Hour, Ecosystems: []string{AllEcosystems}, StaleAfter: 24 * time.Hour}, clock.Now)
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.since()
+		clock.Advance(-30 * 24 * time.Hour)
+		if !due(t, s) {
+			t.Error("a feed that will be asked for in a month is new enough")
+		}
+		if err := s.Refresh(t.Context()); err != nil || len(p.since()) == 0 {
+			t.Errorf("Refresh = %v; want the source asked", err)
+		}
+		// Nor is it fresh for all that time.
+		for _, want := range []bool{false, true} {
+			if err := s.judge(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if f, err := s.freshness(t.Context()); err != nil || f.Stale != want {
+				t.Errorf("at %v: %+v, %v; want stale %v", clock.Now(), f, err, want)
+			}
+			clock.Advance(25 * time.Hour)
+		}
+	}, event.Migrations, Migrations)
+}
+
+// Consoles that share what they ask for do not wait for that moment either.
+func TestConsoleWhoseClockWasAhead(t *testing.T) {
+	c := shareHouse(t)
+	s, _ := c.open()
+	for _, at := range []struct {
+		clock time.Duration
+		asks  bool
+	}{{0, true}, {-time.Hour, true}, {-59 * time.Minute, false}} {
+		s.now = func() time.Time { return time.Now().Add(at.clock) }
+		if _, err := s.updateIfDue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if asked := len(c.feed.since()) > 0; asked != at.asks {
+			t.Errorf("with a clock that is %v ahead it asked: %v", at.clock, asked)
+		}
+	}
+}

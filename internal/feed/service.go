@@ -36,6 +36,8 @@ type Service struct {
 	// unneeded is when there was last nothing to ask for: nothing is installed anywhere.
 	unneeded time.Time
 
+	together time.Duration // see Options
+
 	// wanting wakes Run for the intelligence alone: its sources are too large for
 	// who asks to wait for them.
 	wanting chan struct{}
@@ -111,15 +113,16 @@ func (s *Service) due() <-chan time.Time {
 // that is asked for, beside OSV: neither waits for the other's sources.
 func (s *Service) keepIntelligence(ctx context.Context) {
 	// Not what another console has asked for within an interval.
-	recent := func(h handed) bool { return s.now().Sub(h.intelligenceChecked) < s.settings.Interval }
+	recent := func(h handed) bool { return s.within(h.intelligenceChecked, s.settings.Interval) }
 	for spared := recent; ctx.Err() == nil; {
+		due := s.due() // from now: a slow source is not to put off the others next time
 		if err := s.updateIntelligence(ctx, spared); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "intelligence not updated", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.due():
+		case <-due:
 			spared = recent
 		case <-s.wanting:
 			spared = never
@@ -174,7 +177,7 @@ func (s *Service) missing(revision *Revision, ecosystems []string) []string {
 	for _, ecosystem := range ecosystems {
 		name := match.Base(ecosystem)
 		held := !revision.Sample() && slices.ContainsFunc(revision.Sources(), func(have Source) bool { return have.Ecosystem() == name })
-		if held || s.now().Sub(s.asked[name]) < s.settings.Interval || slices.Contains(missing, name) {
+		if held || s.within(s.asked[name], s.settings.Interval) || slices.Contains(missing, name) {
 			continue
 		}
 		s.asked[name] = s.now()
@@ -192,7 +195,7 @@ func (s *Service) Update(ctx context.Context, named []string) (Outcome, error) {
 
 // updateIfDue does so unless another console has within an interval.
 func (s *Service) updateIfDue(ctx context.Context) (Outcome, error) {
-	return s.updateUnless(ctx, nil, func(h handed) bool { return s.now().Sub(h.osvChecked) < s.settings.Interval })
+	return s.updateUnless(ctx, nil, func(h handed) bool { return s.within(h.osvChecked, s.settings.Interval) })
 }
 
 func (s *Service) updateUnless(ctx context.Context, named []string, spared func(handed) bool) (Outcome, error) {
@@ -266,15 +269,20 @@ func (s *Service) UpdateIntelligence(ctx context.Context) error {
 func never(handed) bool { return false }
 
 func (s *Service) updateIntelligence(ctx context.Context, spared func(handed) bool) error {
-	var outcome IntelligenceOutcome
 	// One console fetches for all; while it installs, none installs anything else.
-	install := func(install func() error) error {
-		return s.alone(ctx, func(h *handed) error {
+	install := func(install func() (IntelligenceOutcome, error)) error {
+		var outcome IntelligenceOutcome
+		err := s.alone(ctx, func(h *handed) (err error) {
 			h.intelligenceChecked = s.now()
-			return install()
+			outcome, err = install()
+			return err
 		})
+		if err != nil {
+			return err
+		}
+		return s.tell(ctx, outcome)
 	}
-	err := s.db.Alone(ctx, db.Intelligence, func() error {
+	return s.db.Alone(ctx, db.Intelligence, func() error {
 		var h handed
 		if s.settings.Shared != nil {
 			var err error
@@ -285,13 +293,20 @@ func (s *Service) updateIntelligence(ctx context.Context, spared func(handed) bo
 		if spared(h) {
 			return nil
 		}
-		var err error
-		outcome, err = s.store.UpdateIntelligence(ctx, Options{Intelligence: s.settings.Intelligence, turn: install})
+		_, err := s.store.UpdateIntelligence(ctx, Options{
+			Intelligence: s.settings.Intelligence, Patience: max(s.settings.Interval, leastPatience), turn: install, together: s.together,
+		})
 		return err
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// leastPatience is how long a source of intelligence may take at least, however short
+// the interval is: some are hundreds of megabytes.
+const leastPatience = time.Hour
+
+// tell says what became of sources of the intelligence, and has the vulnerabilities
+// assessed anew.
+func (s *Service) tell(ctx context.Context, outcome IntelligenceOutcome) error {
 	for _, failed := range outcome.Failed {
 		slog.WarnContext(ctx, "source not updated", "source", failed.Name, "error", failed.Error)
 	}

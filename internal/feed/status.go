@@ -146,8 +146,13 @@ func statusOfIntelligence(known *Intelligence, last state) (all []SourceStatus) 
 // recordIntelligence keeps what became of the sources.
 func (s *Store) recordIntelligence(results []sourceResult, now time.Time) error {
 	return s.changeState(func(last *state) {
-		last.Intelligence = make(map[string]sourceAttempt, len(results))
+		if last.Intelligence == nil {
+			last.Intelligence = make(map[string]sourceAttempt, len(results))
+		}
 		for _, r := range results {
+			if r.stays {
+				continue
+			}
 			attempt := sourceAttempt{At: now, State: SourceOK}
 			switch {
 			case r.off:

@@ -27,8 +27,13 @@ type Options struct {
 	// AllowOlder accepts sources that are older than what is installed.
 	AllowOlder bool
 
+	// Patience is how long each source of intelligence may take; zero is for ever, as
+	// long as it moves.
+	Patience time.Duration
+
 	// turn calls what installs intelligence while nobody else installs anything.
-	turn func(install func() error) error
+	turn     func(install func() (IntelligenceOutcome, error)) error
+	together time.Duration // how long sources that have answered wait for others; zero is as usual
 }
 
 // Outcome is what a successful update did.

@@ -10,6 +10,7 @@ import (
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
+	"patrol/internal/platform/lease"
 	"patrol/internal/platform/logs"
 	"patrol/internal/platform/problem"
 )
@@ -49,22 +50,16 @@ func (s *Service) Run(ctx context.Context) {
 	writing.Go(func() { s.lines.run(ctx) })
 	const grace = 3 * HeartbeatInterval
 	failing := logs.Lasting{What: "looking for nodes that fell silent failed; it will be tried again"}
-	for wait, away := grace, false; ; {
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-		wait = HeartbeatInterval
-		err := s.watch(ctx, away)
+	away := false
+	lease.Every(ctx, grace, func(ctx context.Context) time.Duration {
+		before := away
+		err := s.watch(ctx, before)
 		failing.Note(ctx, err)
-		if err == nil && away {
-			wait = grace
+		if away = err != nil; before && !away {
+			return grace
 		}
-		away = err != nil
-	}
+		return HeartbeatInterval
+	})
 }
 
 // watch looks for silent nodes, or only whether that can be done again.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"patrol/internal/platform/lease"
 )
 
 const (
@@ -26,16 +28,10 @@ type Sweep struct {
 // Retain removes what is older than the settings say, in that order, until the
 // context ends.
 func (s *Service) Retain(ctx context.Context, sweeps ...Sweep) {
-	for wait := retainFirst; ; wait = retainEvery {
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
+	lease.Every(ctx, retainFirst, func(ctx context.Context) time.Duration {
 		s.RetainOnce(ctx, sweeps...)
-	}
+		return retainEvery
+	})
 }
 
 // RetainOnce does so once. What fails is logged, and does not keep the rest from

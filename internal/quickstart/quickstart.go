@@ -93,7 +93,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	found, err := scanNow(ctx, c, began)
+	found, err := o.scanNow(ctx, c, began)
 	if err != nil {
 		return cmp.Or(context.Cause(ctx), err)
 	}
@@ -165,12 +165,13 @@ func readAddress(ctx context.Context, out *io.PipeReader) (*url.URL, error) {
 
 // scanNow waits for the agent, fires the schedule of all hosts, and waits for the
 // scan of this machine.
-func scanNow(ctx context.Context, c *client.Client, began time.Time) (scan.Scan, error) {
+func (o Options) scanNow(ctx context.Context, c *client.Client, began time.Time) (scan.Scan, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the scan did not finish within five minutes; the log says why"))
 	defer cancel()
+	var node fleet.Node
 	err := until(ctx, func() (bool, error) {
-		for node, err := range client.List[fleet.Node](ctx, c, "nodes", url.Values{"state": {"active"}}) {
-			if err != nil || node.LastSeen.After(began) {
+		for n, err := range client.List[fleet.Node](ctx, c, "nodes", url.Values{"state": {"active"}}) {
+			if node = n; err != nil || n.LastSeen.After(began) {
 				return err == nil, err
 			}
 		}
@@ -179,8 +180,8 @@ func scanNow(ctx context.Context, c *client.Client, began time.Time) (scan.Scan,
 	if err != nil {
 		return scan.Scan{}, err
 	}
-	fired, err := fire(ctx, c)
-	if err != nil {
+	fired := time.Now()
+	if err := o.fire(ctx, c, node, fired); err != nil {
 		return scan.Scan{}, err
 	}
 	var last scan.Scan
@@ -194,19 +195,23 @@ func scanNow(ctx context.Context, c *client.Client, began time.Time) (scan.Scan,
 	return last, err
 }
 
-// fire enables the schedule for all hosts and sets its next fire time to now.
-func fire(ctx context.Context, c *client.Client) (time.Time, error) {
-	now := time.Now()
+// fire enables the schedule for all hosts and sets its next fire time to now. While
+// it is paused it stays so, and this machine alone is scanned.
+func (o Options) fire(ctx context.Context, c *client.Client, node fleet.Node, now time.Time) error {
 	for s, err := range client.List[schedule.Schedule](ctx, c, "schedules", nil) {
-		if err != nil {
-			return now, err
-		}
-		if s.Name == schedule.AllHosts {
+		switch {
+		case err != nil:
+			return err
+		case s.Name != schedule.AllHosts:
+		case s.Pause != nil:
+			fmt.Fprintf(o.Out, "The schedule %q is paused (%s): this machine is scanned once, without it.\n", s.Name, s.Pause.Reason)
+			return c.Do(ctx, http.MethodPost, "scans", scan.StartRequest{Nodes: []string{node.ID}}, nil)
+		default:
 			yes := true
-			return now, c.Do(ctx, http.MethodPatch, "schedules/"+s.ID, schedule.Change{Enabled: &yes, NextFireAt: &now}, nil)
+			return c.Do(ctx, http.MethodPatch, "schedules/"+s.ID, schedule.Change{Enabled: &yes, NextFireAt: &now}, nil)
 		}
 	}
-	return now, fmt.Errorf("the schedule %q was deleted: make it again, or use another --data-dir", schedule.AllHosts)
+	return fmt.Errorf("the schedule %q was deleted: make it again, or use another --data-dir", schedule.AllHosts)
 }
 
 func (o Options) tell(ctx context.Context, c *client.Client, password string, s scan.Scan) error {

@@ -18,8 +18,9 @@ import (
 // Some scans nobody asks for: of a node that arrives, and of one whose packages
 // change.
 
-// changePause is how long after a scan because of a change the next one of the
-// same node may begin: what changes all the time is scanned once a minute.
+// changePause is how long after a scan because of a change has begun the next one of
+// the same node may begin: what changes all the time is scanned once a minute, also
+// where an agent begins late.
 const changePause = time.Minute
 
 // Automatic names the kinds of node that are scanned by themselves.
@@ -140,19 +141,12 @@ func (s *Service) startAgain(ctx context.Context, tx *db.Tx, ended string) error
 	return s.queue(ctx, tx, []string{node}, OnChange)
 }
 
-// queue queues a scan of each node that has an agent and no unfinished scan, with
-// two statements for however many they are, and wakes the agents.
+// queue queues a scan of each node that has an agent and no unfinished scan.
 func (s *Service) queue(ctx context.Context, tx *db.Tx, nodes []string, trigger string) error {
 	if len(nodes) == 0 {
 		return nil
 	}
 	now := s.now()
-	type row struct {
-		ID      string `json:"id"`
-		Command string `json:"command"`
-		Node    string `json:"node"`
-		Due     int64  `json:"due"`
-	}
 	pauses, begin := make(map[string]time.Time), now
 	if trigger == OnArrival {
 		begin = s.arrivals.slot(now) // what one agent collects, it collects in turn anyhow
@@ -162,22 +156,46 @@ func (s *Service) queue(ctx context.Context, tx *db.Tx, nodes []string, trigger 
 			return err
 		}
 	}
-	rows := make([]row, len(nodes))
+	scans := make([]queued, len(nodes))
 	for i, node := range nodes {
-		due := begin
+		scans[i] = queued{node, trigger, 1, begin}
 		if last, ok := pauses[node]; ok {
-			due = last.Add(changePause)
+			scans[i].due = last.Add(changePause)
 		}
-		rows[i] = row{db.NewID(), db.NewID(), node, due.UnixMicro()}
+	}
+	return s.insert(ctx, tx, scans)
+}
+
+// queued is a scan to be queued, and when it may begin.
+type queued struct {
+	node, cause string
+	attempt     int
+	due         time.Time
+}
+
+// insert queues the scans of nodes that have an agent and no unfinished scan, with two
+// statements for however many they are, and wakes the agents.
+func (s *Service) insert(ctx context.Context, tx *db.Tx, scans []queued) error {
+	type row struct {
+		ID      string `json:"id"`
+		Command string `json:"command"`
+		Node    string `json:"node"`
+		Cause   string `json:"cause"`
+		Attempt int    `json:"attempt"`
+		Due     int64  `json:"due"`
+	}
+	rows := make([]row, len(scans))
+	for i, q := range scans {
+		rows[i] = row{db.NewID(), db.NewID(), q.node, q.cause, q.attempt, q.due.UnixMicro()}
 	}
 	list, err := db.ToJSON(rows)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, queued_at, due_at)
-		SELECT value->>'id', n.id, 'queued', CAST($2 AS TEXT), '', '', CAST($3 AS BIGINT), CAST($3 AS BIGINT)
+	_, err = tx.ExecContext(ctx, `INSERT INTO scan (id, node_id, state, cause, schedule_id, run_id, attempt, queued_at, due_at)
+		SELECT value->>'id', n.id, 'queued', value->>'cause', '', '', CAST(value->>'attempt' AS BIGINT), CAST($2 AS BIGINT), CAST($2 AS BIGINT)
 		FROM json_each($1) AS j JOIN node AS n ON n.id = value->>'node' WHERE n.uploaded = 0 AND n.retired_at IS NULL
-		ON CONFLICT DO NOTHING`, list, trigger, now.UnixMicro())
+		ON CONFLICT DO NOTHING`, list, s.now().UnixMicro())
 	if err != nil {
 		return fmt.Errorf("queue scans: %w", err)
 	}
@@ -200,7 +218,7 @@ func (s *Service) queue(ctx context.Context, tx *db.Tx, nodes []string, trigger 
 	return nil
 }
 
-// lastChanges tells of those of the nodes that were scanned because of a change
+// lastChanges tells of those of the nodes of which a scan because of a change began
 // within the pause when that was.
 func lastChanges(ctx context.Context, tx *db.Tx, nodes []string, now time.Time) (map[string]time.Time, error) {
 	list, err := db.Column(nodes)
@@ -208,8 +226,10 @@ func lastChanges(ctx context.Context, tx *db.Tx, nodes []string, now time.Time) 
 		return nil, err
 	}
 	last := make(map[string]time.Time)
-	rows, err := tx.QueryContext(ctx, `SELECT node_id, max(queued_at) FROM scan WHERE cause = 'change' AND queued_at > $2 AND queued_at <= $3
-		AND node_id IN (SELECT value->>0 FROM json_each($1) AS j) GROUP BY node_id`, list, now.Add(-changePause).UnixMicro(), now.UnixMicro())
+	// A node has one unfinished scan: the last that was queued is the last that began.
+	rows, err := tx.QueryContext(ctx, `SELECT c.node, c.began FROM (SELECT value->>0 AS node, (SELECT s.started_at FROM scan AS s
+			WHERE s.cause = 'change' AND s.node_id = j.value->>0 AND s.started_at IS NOT NULL ORDER BY s.queued_at DESC LIMIT 1) AS began FROM json_each($1) AS j) AS c
+		WHERE c.began > $2 AND c.began <= $3`, list, now.Add(-changePause).UnixMicro(), now.UnixMicro())
 	if err != nil {
 		return nil, fmt.Errorf("look for scans because of changes: %w", err)
 	}

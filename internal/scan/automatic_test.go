@@ -263,6 +263,27 @@ func TestChangesAreLimited(t *testing.T) {
 	})
 }
 
+// A minute is one between beginnings, however long the agent was away before.
+func TestChangesAreLimitedByWhenTheyAreScanned(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.automatic(nil, both)
+		host := h.node("web-1")
+		h.changed(host, wire.ChangedRequest{Host: true})
+		h.clock.Advance(5 * time.Minute)
+		command := h.claim(host)
+		h.changed(host, wire.ChangedRequest{Host: true})
+		h.clock.Advance(10 * time.Second)
+		h.deliver(host, command)
+		h.match()
+		h.wantScans(host, "change complete", "change queued")
+		if out, err := h.Claim(t.Context(), host); err != nil || len(out.Commands) != 0 || out.RetrySeconds < 50 || out.RetrySeconds > 51 {
+			t.Errorf("Claim = %+v, %v; want none for the rest of the minute", out, err)
+		}
+		h.clock.Advance(50 * time.Second)
+		h.collect(host)
+	})
+}
+
 // A fleet that is switched on arrives at once.
 func TestManyArriveAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, h house) {

@@ -305,8 +305,16 @@ func (s *Service) ExportScan(ctx context.Context, id, format string) (Export, er
 	if scan.State != Complete {
 		return out, problem.Conflict("the scan is %s: only a complete one has something to export", scan.State)
 	}
-	if n := sumOf(scan.Counts); format == "pdf" && n > report.PDFRows {
-		return out, problem.Invalid("format", "pdf has room for %d lines, and this scan found %d", report.PDFRows, n)
+	if most := map[string]int{"xlsx": report.XLSXRows, "pdf": report.PDFRows}[format]; most > 0 {
+		// A line is a finding in a component, while the scan's counts are of packages.
+		row := s.db.Read().QueryRowContext(ctx, `SELECT count(*) FROM scan AS s JOIN result_finding AS r ON r.result_id = s.result_id WHERE s.id = $1`, id)
+		n, err := db.One(row, db.Value[int])
+		if err != nil {
+			return out, fmt.Errorf("count what scan %s found: %w", id, err)
+		}
+		if n > most {
+			return out, problem.Invalid("format", "%s has room for %d lines, and this scan has %d: take csv or json, which have no bound", format, most, n)
+		}
 	}
 	out.Write = func(ctx context.Context, w io.Writer) error {
 		r, err := s.reportOf(ctx, id)
@@ -423,11 +431,4 @@ func findingsOf(r *report.Report, scan Scan) *report.Listing {
 		}
 	}
 	return l
-}
-
-func sumOf(c fleet.Counts) (n int) {
-	for _, of := range []int{c.Malicious, c.Critical, c.High, c.Medium, c.Low, c.Unknown} {
-		n += of
-	}
-	return n
 }

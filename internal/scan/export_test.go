@@ -1,6 +1,11 @@
 package scan
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
-// MatchNext is one step of Run, so that tests say when it happens.
+// MatchNext and RetryDue are one step each of Run, so that tests say when it happens.
 func (s *Service) MatchNext(ctx context.Context) (bool, error) { return s.matchNext(ctx) }
+
+func (s *Service) RetryDue(ctx context.Context) (time.Duration, error) { return s.retryDue(ctx) }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/db/dbtest"
 	"patrol/internal/platform/problem"
 	"patrol/internal/report"
 	"patrol/internal/scan"
@@ -85,5 +87,34 @@ func TestExport(t *testing.T) {
 		_, err = h.ExportReport(t.Context(), scan.ReportQuery{}, "sarif")
 		wantProblem(t, err, problem.KindInvalid)
 		h.written(h.ExportReport(t.Context(), scan.ReportQuery{To: h.clock.Now().Add(-10 * time.Minute)}, "sarif"))
+	})
+}
+
+// What does not fit into a document is refused before it is begun: each component of a
+// package is a line, though the package is counted once.
+func TestExportThatDoesNotFit(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		id := h.complete(h.node("web"), affected)
+		h.written(h.ExportScan(t.Context(), id, "pdf"))
+		more, err := db.ToJSON(make([]int, report.PDFRows))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dbtest.Write(t, h.db, func(tx *db.Tx) error {
+			_, err := tx.ExecContext(t.Context(), `INSERT INTO finding (component_id, vulnerability_id, ecosystem, package, fixed, advisories)
+				SELECT -1 - CAST(key AS BIGINT), f.vulnerability_id, f.ecosystem, f.package, f.fixed, f.advisories
+				FROM json_each($1) AS j, (SELECT * FROM finding ORDER BY id LIMIT 1) AS f`, more)
+			if err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(t.Context(), `INSERT INTO result_finding (result_id, finding_id)
+				SELECT s.result_id, f.id FROM scan AS s JOIN finding AS f ON f.component_id < 0 WHERE s.id = $1`, id)
+			return err
+		})
+		_, err = h.ExportScan(t.Context(), id, "pdf")
+		wantProblem(t, err, problem.KindInvalid)
+		if _, err := h.ExportScan(t.Context(), id, "xlsx"); err != nil {
+			t.Error(err)
+		}
 	})
 }

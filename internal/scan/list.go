@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"patrol/internal/match"
@@ -19,6 +20,7 @@ type Query struct {
 	Run   string `query:"run" doc:"Id of a schedule's run."`
 	// Trigger is what started them.
 	Trigger string `query:"trigger" enum:"schedule,on_demand,upload,arrival,change"`
+	IDs     string `query:"ids" maxLength:"4096" doc:"Ids of scans, with commas between them."`
 }
 
 // List returns scans, newest first.
@@ -31,10 +33,19 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[S
 	if err != nil {
 		return rest.Page[Scan]{}, err
 	}
+	// Named ones are looked up, and not looked for among all.
+	named, ids := `$8 = '[]'`, []string{}
+	if q.IDs != "" {
+		named, ids = `s.id IN (SELECT value->>0 FROM json_each($8) AS j)`, strings.Split(q.IDs, ",")
+	}
+	list, err := db.Column(ids)
+	if err != nil {
+		return rest.Page[Scan]{}, err
+	}
 	rows, err := s.db.Read().QueryContext(ctx, selectScans+`
-		WHERE s.id < $1 AND ($2 = '' OR s.node_id = $2) AND ($3 = '' OR s.state = $3) AND ($4 = '' OR s.run_id = $4)
+		WHERE `+named+` AND s.id < $1 AND ($2 = '' OR s.node_id = $2) AND ($3 = '' OR s.state = $3) AND ($4 = '' OR s.run_id = $4)
 		  AND ($7 = '' OR s.cause = $7) AND ($6 = 'null' OR s.node_id IN (SELECT value->>0 FROM json_each($6)))
-		ORDER BY s.id DESC LIMIT $5`, before, q.Node, q.State, q.Run, p.Limit+1, scope.Column, q.Trigger)
+		ORDER BY s.id DESC LIMIT $5`, before, q.Node, q.State, q.Run, p.Limit+1, scope.Column, q.Trigger, list)
 	items, err := db.All(rows, err, s.read)
 	if err != nil {
 		return rest.Page[Scan]{}, fmt.Errorf("list scans: %w", err)

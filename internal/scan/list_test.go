@@ -31,6 +31,8 @@ func TestList(t *testing.T) {
 			{State: scan.Queued}:                    newest[:5],
 			{Node: nodes[0], State: scan.Cancelled}: {ids[0]},
 			{Run: "no such run"}:                    {},
+			{IDs: ids[1] + "," + ids[0] + ",no such scan"}:   {ids[1], ids[0]},
+			{IDs: ids[1] + "," + ids[0], State: scan.Queued}: {ids[1]},
 		} {
 			for _, limit := range []int{1, 2, 100} {
 				got := []string{}

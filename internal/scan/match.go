@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"patrol/internal/collect"
@@ -22,8 +23,12 @@ import (
 // taken over then are the leases of killed consoles.
 const idle = 5 * time.Second
 
-// Run matches what agents collect until the context ends.
+// Run matches what agents collect, and tries again what failed, until the context
+// ends.
 func (s *Service) Run(ctx context.Context) {
+	var retrying sync.WaitGroup
+	retrying.Go(func() { s.keepRetrying(ctx) })
+	defer retrying.Wait()
 	failing := logs.Lasting{What: "matching failed; it will be tried again"}
 	s.signals.Loop(ctx, matchTopic, func(ctx context.Context) time.Duration {
 		worked, err := s.matchNext(ctx)
@@ -188,13 +193,9 @@ func (s *Service) complete(ctx context.Context, tx *db.Tx, claim lease.Claim, b 
 		return err
 	}
 	now := s.now()
-	sample := 0
-	if o.feed.Sample {
-		sample = 1
-	}
 	_, err = tx.ExecContext(ctx, `UPDATE scan SET result_id = $2, revision = $3, sample = $4, engine = $5, opened = $6, resolved = $7,
 		unseen = $8, not_assessed = $9, finished_at = $10 WHERE id = $1`,
-		claim.ID, o.result, o.feed.Revision, sample, match.EngineVersion, opened, resolved, unseen, notAssessed, now.UnixMicro())
+		claim.ID, o.result, o.feed.Revision, db.Bit(o.feed.Sample), match.EngineVersion, opened, resolved, unseen, notAssessed, now.UnixMicro())
 	if err != nil {
 		return fmt.Errorf("complete scan %s: %w", claim.ID, err)
 	}

@@ -229,15 +229,12 @@ func (s *Service) runsOf(ctx context.Context, q ReportQuery) ([]string, error) {
 
 // facetsOf returns the facets of scans that ended and that a query means.
 func (s *Service) facetsOf(ctx context.Context, q ReportQuery) ([]int64, error) {
-	worst, changed := -1, 0
+	worst := -1
 	if q.Worst != "" {
 		worst = risk.Severity(q.Worst).Rank()
 	}
-	if q.Changed {
-		changed = 1
-	}
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT id FROM scan_facet WHERE ($1 = '' OR cause = $1) AND ($2 = '' OR node_kind = $2)
-		AND ($3 = '' OR state = $3) AND worst >= $4 AND changed >= $5 ORDER BY id`, q.Trigger, q.NodeKind, q.State, worst, changed)
+		AND ($3 = '' OR state = $3) AND worst >= $4 AND changed >= $5 ORDER BY id`, q.Trigger, q.NodeKind, q.State, worst, db.Bit(q.Changed))
 	return db.All(rows, err, db.Value[int64])
 }
 

@@ -35,7 +35,7 @@ const (
 )
 
 // fail ends a scan because of what may pass: its run, if it has one, decides whether
-// the node is scanned again.
+// the node is scanned again; after an arrival or a change it is.
 func (s *Service) fail(ctx context.Context, tx *db.Tx, id, reason string) error {
 	ended, err := s.end(ctx, tx, id, Failed, reason)
 	if err != nil || !ended {
@@ -44,7 +44,7 @@ func (s *Service) fail(ctx context.Context, tx *db.Tx, id, reason string) error 
 	if _, err := tx.ExecContext(ctx, `UPDATE scan SET retry = $2 WHERE id = $1 AND run_id <> ''`, id, retryOpen); err != nil {
 		return fmt.Errorf("fail scan %s: %w", id, err)
 	}
-	return nil
+	return s.retryLater(ctx, tx, id)
 }
 
 // Failure is a scan of a run that failed of what may pass.

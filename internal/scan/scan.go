@@ -64,7 +64,7 @@ type Scan struct {
 	// Schedule is what fired the scan, if a schedule did.
 	Schedule   *Named            `json:"schedule,omitempty"`
 	Run        string            `json:"run_id,omitempty"`
-	Attempt    int               `json:"attempt" doc:"Counts the scans of this node by one run: a further one follows one that failed."`
+	Attempt    int               `json:"attempt" doc:"Counts the scans of this node by one run, or after one arrival or change: a further one follows one that failed."`
 	QueuedAt   time.Time         `json:"queued_at"`
 	StartedAt  time.Time         `json:"started_at,omitzero"`
 	FinishedAt time.Time         `json:"finished_at,omitzero"`

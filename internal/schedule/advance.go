@@ -24,32 +24,43 @@ const (
 )
 
 // advance goes on with all runs for which there is something to do, and returns how
-// long there will be nothing.
+// long there will be nothing. One that cannot be gone on with holds up no other.
 func (s *Service) advance(ctx context.Context) (time.Duration, error) {
 	if err := s.pace(ctx); err != nil {
-		return 0, err
+		return again, err
 	}
 	for {
-		ids, err := s.ready(ctx)
+		now := s.now()
+		ids, err := s.ready(ctx, now)
 		if err != nil {
-			return 0, err
+			return again, err
 		}
+		s.stuck.keep(ids)
 		worked := false
 		all := s.once(ctx, s.db.Read())
 		for _, id := range ids {
+			if s.stuck.rests(id, now) {
+				continue
+			}
 			var did bool
 			err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
 				did, err = s.step(ctx, tx, id, all)
 				return err
 			})
-			if err != nil {
-				return 0, err
+			if ofAll(ctx, err) {
+				return again, err
 			}
-			worked = worked || did
+			s.stuck.note(id, err, now)
+			worked = worked || did && err == nil
 		}
-		if !worked {
-			return s.untilDue(ctx)
+		if worked {
+			continue
 		}
+		wait, err := s.untilDue(ctx, now)
+		if err := errors.Join(s.stuck.err(), err); err != nil {
+			return min(wait, again), err
+		}
+		return wait, nil
 	}
 }
 
@@ -62,8 +73,9 @@ func (s *Service) once(ctx context.Context, q db.Querier) selection {
 }
 
 // ready returns runs for which there seems to be something to do: nodes that are
-// due and may find room, scans that failed, a time that is up, or nothing left.
-func (s *Service) ready(ctx context.Context) ([]string, error) {
+// due and may find room, scans that failed, a time that is up, or nothing left. What
+// rests takes up no room among them.
+func (s *Service) ready(ctx context.Context, now time.Time) ([]string, error) {
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT r.id FROM run AS r WHERE r.finished_at IS NULL AND (
 			r.ending <> '' OR r.chosen = 0 OR r.deadline <= $2
 			OR EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND retry = 'open')
@@ -71,7 +83,7 @@ func (s *Service) ready(ctx context.Context) ([]string, error) {
 				AND (r.max_concurrent = 0 OR r.max_concurrent > (SELECT count(*) FROM scan AS s WHERE s.run_id = r.id AND `+holding+`))
 			OR NOT EXISTS (SELECT 1 FROM run_node AS w WHERE w.run_id = r.id AND w.state = 'waiting')
 				AND NOT EXISTS (SELECT 1 FROM scan WHERE run_id = r.id AND `+unfinished+`))
-		ORDER BY r.id LIMIT $1`, runs, s.now().UnixMicro())
+		ORDER BY r.id LIMIT $1`, runs+len(s.stuck), now.UnixMicro())
 	ids, err := db.All(rows, err, db.Value[string])
 	if err != nil {
 		return nil, fmt.Errorf("find the runs to go on with: %w", err)
@@ -79,14 +91,14 @@ func (s *Service) ready(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// untilDue is how long no node falls due, and no run's time is up.
-func (s *Service) untilDue(ctx context.Context) (time.Duration, error) {
-	now := s.now()
+// untilDue is how long no node falls due, and no run's time is up, of those that were
+// not by then.
+func (s *Service) untilDue(ctx context.Context, then time.Time) (time.Duration, error) {
 	var due, deadline time.Time
 	err := s.db.Read().QueryRowContext(ctx, `SELECT
 		(SELECT min(w.due_at) FROM run AS r JOIN run_node AS w ON w.run_id = r.id WHERE r.finished_at IS NULL AND w.state = 'waiting' AND w.due_at > $1),
-		(SELECT min(deadline) FROM run WHERE finished_at IS NULL)`, now.UnixMicro()).Scan(db.Time{Time: &due}, db.Time{Time: &deadline})
-	wait := glance
+		(SELECT min(deadline) FROM run WHERE finished_at IS NULL AND deadline > $1)`, then.UnixMicro()).Scan(db.Time{Time: &due}, db.Time{Time: &deadline})
+	now, wait := s.now(), glance
 	for _, moment := range []time.Time{due, deadline} {
 		if !moment.IsZero() {
 			wait = min(wait, max(moment.Sub(now), 0))

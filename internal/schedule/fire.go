@@ -17,7 +17,7 @@ import (
 const glance = 30 * time.Second
 
 // fireDue fires what is due, each schedule in a transaction of its own, and
-// returns how long nothing will be.
+// returns how long nothing will be. One that cannot be fired holds up no other.
 func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
 	now := s.now()
 	// A fire time that was decided in the future was so by a clock that was set back.
@@ -25,23 +25,41 @@ func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
 		ORDER BY COALESCE(held_until, next_fire_at), id`, now.UnixMicro(), now.Add(punctual).UnixMicro())
 	due, err := db.All(rows, err, db.Value[string])
 	if err != nil {
-		return 0, fmt.Errorf("find the schedules that are due: %w", err)
+		return again, fmt.Errorf("find the schedules that are due: %w", err)
 	}
 	var checked time.Time
 	if len(due) > 0 {
 		checked = s.checked(ctx)
 	}
+	s.unfired.keep(due)
 	for _, id := range due {
-		if err := s.fire(ctx, id, checked); err != nil {
-			return 0, err
+		if s.unfired.rests(id, now) {
+			continue
 		}
+		err := s.fire(ctx, id, checked)
+		if ofAll(ctx, err) {
+			return again, err
+		}
+		s.unfired.note(id, err, now)
 	}
-	return s.untilNext(ctx)
+	wait, err := s.untilNext(ctx, now)
+	if err := errors.Join(s.unfired.err(), err); err != nil {
+		return min(wait, again), err
+	}
+	return wait, nil
 }
 
-func (s *Service) untilNext(ctx context.Context) (time.Duration, error) {
+// ofAll tells whether an error is no fault of the one schedule or run: nothing can be
+// written, or the process ends.
+func ofAll(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || errors.Is(err, db.ErrReadOnly))
+}
+
+// untilNext is how long no schedule falls due, of those that were not by then.
+func (s *Service) untilNext(ctx context.Context, then time.Time) (time.Duration, error) {
 	var next, held time.Time
-	err := s.db.Read().QueryRowContext(ctx, `SELECT min(next_fire_at), min(held_until) FROM schedule`).Scan(db.Time{Time: &next}, db.Time{Time: &held})
+	err := s.db.Read().QueryRowContext(ctx, `SELECT (SELECT min(next_fire_at) FROM schedule WHERE next_fire_at > $1), (SELECT min(held_until) FROM schedule WHERE held_until > $1)`, then.UnixMicro()).
+		Scan(db.Time{Time: &next}, db.Time{Time: &held})
 	if next.IsZero() || !held.IsZero() && held.Before(next) {
 		next = held
 	}
@@ -68,7 +86,7 @@ func (s *Service) fire(ctx context.Context, id string, checked time.Time) error 
 			return err
 		}
 		if decided.After(now.Add(punctual)) && !f.next.IsZero() {
-			f.next = p.rewound(f.next, now)
+			f.next = p.rewound(f.next, sch.from(now)) // it may have been set back into a pause
 		} else if f.next.After(now) && (f.heldUntil.IsZero() || f.heldUntil.After(now)) {
 			return nil // another console was first
 		}
@@ -209,7 +227,7 @@ func (s *Service) start(ctx context.Context, tx *db.Tx, sch Schedule, p plan, ru
 	_, err := tx.ExecContext(ctx, `INSERT INTO run (id, schedule_id, cause, scheduled_for, fired_at, caught_up, held_by, missed, selected, started, error,
 			max_concurrent, label_key, label_max, deadline, retries, feed_checked_at, looked_at, chosen)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, '', $9, $10, $11, $12, $13, $14, $5, 0)`,
-		id, sch.ID, run.Cause, run.ScheduledFor.UnixMicro(), now.UnixMicro(), flag(run.CaughtUp), run.HeldBy, run.Missed,
+		id, sch.ID, run.Cause, run.ScheduledFor.UnixMicro(), now.UnixMicro(), db.Bit(run.CaughtUp), run.HeldBy, run.Missed,
 		sch.MaxConcurrent, perLabel.Key, perLabel.Max, now.Add(p.timeout).UnixMicro(), *sch.Retries, db.Micros(run.FeedCheckedAt))
 	if err != nil {
 		return "", fmt.Errorf("write run of schedule %q: %w", sch.Name, err)

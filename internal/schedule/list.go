@@ -111,7 +111,7 @@ func standing(ctx context.Context, tx *db.Tx, id string) (Schedule, firing, time
 // stand writes where a schedule stands from now on.
 func stand(ctx context.Context, tx *db.Tx, id string, f firing, decided time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE schedule SET next_fire_at = $2, decided_at = $3, held_for = $4, held_until = $5, held_by = $6, held_missed = $7, missed = $8 WHERE id = $1`,
-		id, db.Micros(f.next), db.Micros(decided), db.Micros(f.heldFor), db.Micros(f.heldUntil), f.heldBy, flag(f.caughtUp), f.missed)
+		id, db.Micros(f.next), db.Micros(decided), db.Micros(f.heldFor), db.Micros(f.heldUntil), f.heldBy, db.Bit(f.caughtUp), f.missed)
 	if err != nil {
 		return fmt.Errorf("move schedule %s on: %w", id, err)
 	}

@@ -79,13 +79,21 @@ func (s *Service) alter(ctx context.Context, id, action string, change func(*db.
 // nextBy returns when a schedule that is enabled or not, and paused or not, fires
 // next by its plan; zero if it does not.
 func (s Schedule) nextBy(p plan, now time.Time) time.Time {
-	switch {
-	case !s.Enabled:
+	from := s.from(now)
+	if !s.Enabled || from.IsZero() {
 		return time.Time{}
-	case s.paused(now) && s.Pause.Until.IsZero():
-		return time.Time{}
-	case s.paused(now):
-		return p.next(s.Pause.Until.Add(-time.Microsecond)) // a fire time at its end counts
 	}
-	return p.next(now)
+	return p.next(from)
+}
+
+// from returns the moment after which fire times count: now, or the last one of a
+// pause, as a fire time at its end counts; zero in a pause without an end.
+func (s Schedule) from(now time.Time) time.Time {
+	switch {
+	case !s.paused(now):
+		return now
+	case s.Pause.Until.IsZero():
+		return time.Time{}
+	}
+	return s.Pause.Until.Add(-time.Microsecond)
 }

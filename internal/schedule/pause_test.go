@@ -64,6 +64,40 @@ func TestPause(t *testing.T) {
 	})
 }
 
+// A clock that is set back brings no fire time into a pause, whatever was edited in it.
+func TestPauseOutlivesTheClock(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		edited, over := h.create(hourly("edited")), h.create(hourly("over"))
+		for id, pause := range map[string]time.Duration{edited.ID: 24 * time.Hour, over.ID: 30 * time.Minute} {
+			if _, err := h.Pause(t.Context(), id, schedule.PauseRequest{Reason: "migration", Until: noon.Add(pause)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := h.edit(edited.ID, schedule.Change{Cron: pointer("30 * * * *")}); !s.NextFireAt.Equal(noon.Add(24*time.Hour + 30*time.Minute)) {
+			t.Errorf("an edit has it fire at %v; want that after the pause", s.NextFireAt)
+		}
+		h.clock.Set(noon.Add(time.Hour))
+		h.fire() // what is paused no longer
+		h.clock.Advance(-4 * time.Hour)
+		for range 6 {
+			h.fire()
+			h.clock.Advance(30 * time.Minute)
+		}
+		h.fire() // at 11:00
+		if runs := h.runs(edited.ID); len(runs) != 0 {
+			t.Errorf("it fired in the pause: %+v", runs)
+		}
+		if runs := h.runs(over.ID); len(runs) != 1 {
+			t.Errorf("runs = %+v; want that of the hour after the pause alone, which lasts until 12:30 again", runs)
+		}
+		h.clock.Set(noon.Add(24*time.Hour + 30*time.Minute))
+		h.fire()
+		if runs := h.runs(edited.ID); len(runs) != 1 || runs[0].Missed != 0 {
+			t.Errorf("runs = %+v; want the first after the pause", runs)
+		}
+	})
+}
+
 func TestBackfill(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		h.node("web-1")

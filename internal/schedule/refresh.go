@@ -41,14 +41,17 @@ func (s *Service) checked(ctx context.Context) time.Time {
 func (s *Service) refresh(ctx context.Context) (time.Duration, error) {
 	var waiting bool
 	err := s.db.Read().QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM run WHERE finished_at IS NULL AND feed_checked_at IS NULL)`).Scan(&waiting)
-	if err != nil || !waiting {
-		return glance, err
+	if err != nil {
+		return again, err
+	}
+	if !waiting {
+		return glance, nil
 	}
 	bound, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	began, failed := s.now(), ""
 	if err := s.feed.Refresh(bound); ctx.Err() != nil {
-		return 0, ctx.Err()
+		return again, ctx.Err()
 	} else if bound.Err() != nil {
 		failed = fmt.Sprintf("it took longer than %v", s.patience)
 	} else if err != nil {
@@ -62,7 +65,7 @@ func (s *Service) refresh(ctx context.Context) (time.Duration, error) {
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("let runs go on that waited for the feed: %w", err)
+		return again, fmt.Errorf("let runs go on that waited for the feed: %w", err)
 	}
 	return glance, nil
 }

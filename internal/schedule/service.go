@@ -52,11 +52,16 @@ type Service struct {
 	now     func() time.Time
 
 	patience time.Duration // with the feed
+
+	unfired, stuck aside // schedules, and runs
 }
 
 // NewService returns the room over a migrated database.
 func NewService(d *db.DB, scans Scans, nodes Nodes, feed Feed, signals *lease.Signals, now func() time.Time) *Service {
-	return &Service{d, scans, nodes, feed, signals, now, feedPatience}
+	return &Service{
+		db: d, scans: scans, nodes: nodes, feed: feed, signals: signals, now: now, patience: feedPatience,
+		unfired: make(aside), stuck: make(aside),
+	}
 }
 
 // AllHosts and AllContainers are the schedules that every console begins with.
@@ -138,7 +143,7 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, d Definition, next time
 	}
 	result, err := tx.ExecContext(ctx, `INSERT INTO schedule (id, name, cron, time_zone, selector, enabled, options, next_fire_at, decided_at, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT (name) DO NOTHING`,
-		id, d.Name, d.Cron, d.TimeZone, d.Selector, flag(d.Enabled), options, db.Micros(next), s.now().UnixMicro())
+		id, d.Name, d.Cron, d.TimeZone, d.Selector, db.Bit(d.Enabled), options, db.Micros(next), s.now().UnixMicro())
 	if err != nil {
 		return "", fmt.Errorf("create schedule %q: %w", d.Name, err)
 	}
@@ -202,7 +207,7 @@ func (s *Service) Edit(ctx context.Context, id string, c Change) (Schedule, erro
 			decided = time.Time{}
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE schedule SET name = $2, cron = $3, time_zone = $4, selector = $5, enabled = $6, options = $7, next_fire_at = $8, decided_at = $9 WHERE id = $1`,
-			id, d.Name, d.Cron, d.TimeZone, d.Selector, flag(d.Enabled), options, db.Micros(next), db.Micros(decided))
+			id, d.Name, d.Cron, d.TimeZone, d.Selector, db.Bit(d.Enabled), options, db.Micros(next), db.Micros(decided))
 		if err != nil {
 			return fmt.Errorf("edit schedule %s: %w", id, err)
 		}
@@ -325,7 +330,7 @@ func (s *Service) Run(ctx context.Context) {
 			// Scans end in crowds: one look is for all of a moment.
 			select {
 			case <-ctx.Done():
-				return 0, ctx.Err()
+				return again, ctx.Err()
 			case <-time.After(breath):
 			}
 			return s.advance(ctx)
@@ -339,9 +344,6 @@ func (s *Service) loop(ctx context.Context, topic, what string, step func(contex
 	s.signals.Loop(ctx, topic, func(ctx context.Context) time.Duration {
 		wait, err := step(ctx)
 		failing.Note(ctx, err)
-		if err != nil {
-			return time.Second
-		}
 		return wait
 	})
 }
@@ -350,11 +352,4 @@ func set[T any](to, from *T) {
 	if from != nil {
 		*to = *from
 	}
-}
-
-func flag(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

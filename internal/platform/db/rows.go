@@ -75,6 +75,14 @@ func (t Time) Scan(value any) error {
 	return nil
 }
 
+// Bit is the column value of a bool.
+func Bit(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
 // JSON scans a JSON column into the value it points to.
 type JSON struct{ Into any }
 

@@ -90,7 +90,17 @@ func (s *Signals) Call(topic string, f func()) (stop func()) {
 func (s *Signals) Loop(ctx context.Context, topic string, step func(context.Context) time.Duration) {
 	woken, stop := s.Wait(topic)
 	defer stop()
-	timer := time.NewTimer(0)
+	loop(ctx, woken, 0, step)
+}
+
+// Every calls step until the context ends, where nobody wakes it: after a first time,
+// and whenever the time that step returned has passed.
+func Every(ctx context.Context, first time.Duration, step func(context.Context) time.Duration) {
+	loop(ctx, nil, first, step)
+}
+
+func loop(ctx context.Context, woken <-chan struct{}, wait time.Duration, step func(context.Context) time.Duration) {
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		select {

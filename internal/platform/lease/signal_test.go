@@ -56,6 +56,25 @@ func TestLoopEndsWithItsContext(t *testing.T) {
 	s.Wake("topic") // to nobody
 }
 
+func TestEvery(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	steps := 0
+	lease.Every(ctx, time.Nanosecond, func(context.Context) time.Duration {
+		if steps++; steps == 3 {
+			cancel()
+			return never
+		}
+		return 0
+	})
+	if steps != 3 {
+		t.Errorf("%d steps", steps)
+	}
+	lease.Every(ctx, never, func(context.Context) time.Duration {
+		t.Error("a step after the context has ended")
+		return never
+	})
+}
+
 func TestWakeReachesEveryWaiterOfTheTopic(t *testing.T) {
 	s := lease.NewSignals()
 	first, stopFirst := s.Wait("topic")
