@@ -6,6 +6,7 @@ import (
 
 	"patrol/internal/fleet"
 	"patrol/internal/platform/db"
+	"patrol/internal/platform/lease"
 	"patrol/internal/platform/logs"
 	"patrol/internal/risk"
 )
@@ -33,16 +34,10 @@ type cohort struct {
 // KeepTrend counts what trends are told from, until the context ends.
 func (s *Service) KeepTrend(ctx context.Context) {
 	failing := logs.Lasting{What: "the trend could not be counted; it will be tried again"}
-	for wait := time.Duration(0); ; wait = trendEvery {
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
+	lease.Every(ctx, 0, func(ctx context.Context) time.Duration {
 		failing.Note(ctx, s.CountTrend(ctx))
-	}
+		return trendEvery
+	})
 }
 
 // CountTrend counts the days that are over and were not counted, and ages that were

@@ -35,13 +35,6 @@ func newBatch(differences map[step]*difference, behind []moving) (*batch, error)
 	return b, err
 }
 
-func bit(set bool) int {
-	if set {
-		return 1
-	}
-	return 0
-}
-
 // Each node with each place of its step. Both lists are read once: a list that is
 // joined where it stands would be taken apart again for every node.
 const (
@@ -64,7 +57,7 @@ func (b *batch) open(ctx context.Context, tx *db.Tx, now int64, rematch string) 
 	for n, d := range b.differences {
 		want += b.size[n] * len(d.opened)
 		for _, o := range d.opened {
-			rows = append(rows, []any{n, o.Vulnerability, o.Ecosystem, o.Package, o.severity, o.rank, o.kev, bit(o.fixable)})
+			rows = append(rows, []any{n, o.Vulnerability, o.Ecosystem, o.Package, o.severity, o.rank, o.kev, db.Bit(o.fixable)})
 		}
 	}
 	return b.write(ctx, tx, want, rows, movedNodes+movedPlaces+`, value->>4 AS severity, CAST(value->>5 AS BIGINT) AS rank,
@@ -107,7 +100,7 @@ func (b *batch) refix(ctx context.Context, tx *db.Tx) error {
 			}
 			return places
 		})
-		err := b.write(ctx, tx, want, rows, movedNodes+movedPlaces+movedEnd+` UPDATE occurrence SET fixable = $3`+openThere, bit(fixable))
+		err := b.write(ctx, tx, want, rows, movedNodes+movedPlaces+movedEnd+` UPDATE occurrence SET fixable = $3`+openThere, db.Bit(fixable))
 		if err != nil {
 			return err
 		}
@@ -185,13 +178,13 @@ func (b *batch) countPlaces() []counted {
 	}
 	for n, d := range b.differences {
 		for _, o := range d.opened {
-			add(o, b.size[n], b.size[n]*bit(o.fixable))
+			add(o, b.size[n], b.size[n]*db.Bit(o.fixable))
 		}
 		for _, g := range d.resolved {
-			add(g.placed, -b.size[n], -b.size[n]*bit(g.fixable))
+			add(g.placed, -b.size[n], -b.size[n]*db.Bit(g.fixable))
 		}
 		for _, f := range d.refixed {
-			add(f, 0, b.size[n]*(2*bit(f.fixable)-1))
+			add(f, 0, b.size[n]*(2*db.Bit(f.fixable)-1))
 		}
 	}
 	rows := []counted{}

@@ -148,7 +148,7 @@ func openOn(ctx context.Context, tx *db.Tx, nodes []string) (open int, err error
 func stillBehind(ctx context.Context, tx *db.Tx, behind []moving) ([]moving, error) {
 	rows := make([][5]any, len(behind))
 	for i, m := range behind {
-		rows[i] = [5]any{m.node, m.inventory, m.step.before, i, bit(m.unseen)}
+		rows[i] = [5]any{m.node, m.inventory, m.step.before, i, db.Bit(m.unseen)}
 	}
 	list, err := db.ToJSON(rows)
 	if err != nil {

@@ -47,16 +47,10 @@ const (
 // context ends. Whoever installs a revision need not say so: another process may.
 func (s *Service) KeepMatched(ctx context.Context, k Knowledge) {
 	failing := logs.Lasting{What: "the fleet could not be matched against the feed; it will be tried again"}
-	look := time.NewTimer(0)
-	defer look.Stop()
 	var last string
 	var asked time.Time
-	for failed := 0; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-look.C:
-		}
+	failed := 0
+	lease.Every(ctx, 0, func(ctx context.Context) time.Duration {
 		rev, settled, err := k.Newest(ctx)
 		if err == nil && settled && (rev.ID() != last || s.now().Sub(asked).Abs() >= askEvery) {
 			asked = s.now()
@@ -65,15 +59,13 @@ func (s *Service) KeepMatched(ctx context.Context, k Knowledge) {
 			}
 		}
 		failing.Note(ctx, err)
-		wait := lookEvery
 		if err != nil {
 			failed++
-			wait += lease.Backoff(failed)
-		} else {
-			failed = 0
+			return lookEvery + lease.Backoff(failed)
 		}
-		look.Reset(wait)
-	}
+		failed = 0
+		return lookEvery
+	})
 }
 
 // Rematch gives every node what a revision says of its inventory. It may be repeated:

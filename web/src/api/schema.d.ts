@@ -2311,7 +2311,7 @@ export interface components {
         Scan: {
             /**
              * Format: int64
-             * @description Counts the scans of this node by one run: a further one follows one that failed.
+             * @description Counts the scans of this node by one run, or after one arrival or change: a further one follows one that failed.
              */
             attempt: number;
             /** Format: int64 */
@@ -3580,6 +3580,8 @@ export interface operations {
                 /** @description Id of a schedule's run. */
                 run?: string;
                 trigger?: "schedule" | "on_demand" | "upload" | "arrival" | "change";
+                /** @description Ids of scans, with commas between them. */
+                ids?: string;
                 /** @description How many items at most. */
                 limit?: number;
                 /** @description The next of the page before; empty for the first. */
