@@ -18,7 +18,7 @@ import (
 // How much is written in one transaction: others wait for it.
 const (
 	carryInventories     = 100 // with a row for each finding
-	carryVulnerabilities = 1000
+	carryVulnerabilities = 2000
 )
 
 // matchLacking gives inventories their results under a revision: from those that

@@ -161,13 +161,9 @@ func (s *Service) Decide(ctx context.Context, r DecisionRequest, author string) 
 // selector means.
 func (s *Service) take(ctx context.Context, tx *db.Tx, r DecisionRequest, about named, meant []string, author string) (id string, err error) {
 	id, now := db.NewID(), s.now()
-	source := 0
-	if about.source {
-		source = 1
-	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO decision (id, vulnerability, package, component, ecosystem, name, version, source, status, justification, reason, author, node_id, selector, until, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-		id, r.Vulnerability, r.Package, r.Component, about.ecosystem, about.name, about.version, source,
+		id, r.Vulnerability, r.Package, r.Component, about.ecosystem, about.name, about.version, db.Bit(about.source),
 		r.Status, r.Justification, r.Reason, author, r.Node, r.Selector, r.end(), now.UnixMicro())
 	if err != nil {
 		return "", fmt.Errorf("keep a decision about %s: %w", r.Vulnerability, err)

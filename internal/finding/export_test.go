@@ -26,5 +26,16 @@ func (s *Service) Differing(ctx context.Context, old, rev *feed.Revision) (int, 
 	return len(d.ids), err
 }
 
+// Compared compares the steps that nodes are to take, and returns what tells whether
+// that stands still.
+func (s *Service) Compared(ctx context.Context, rev *feed.Revision) (stands func() (bool, error), err error) {
+	behind, err := s.behind(ctx, rev)
+	if err != nil {
+		return nil, err
+	}
+	c, _, err := compare(ctx, s.db.Read(), rev, stepsOf(behind))
+	return func() (bool, error) { return c.stands(ctx, s.db.Read(), stepsOf(behind)) }, err
+}
+
 // Many says how many open occurrences are too many to be counted at once.
 func (s *Service) Many(n int) { s.many = n }

@@ -55,7 +55,7 @@ func (s *Service) moveAll(ctx context.Context, r rematch) error {
 
 // moveSome has nodes take their steps.
 func (s *Service) moveSome(ctx context.Context, r rematch, behind []moving) error {
-	_, differences, err := compare(ctx, s.db.Read(), r.rev, stepsOf(behind))
+	c, differences, err := compare(ctx, s.db.Read(), r.rev, stepsOf(behind))
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (s *Service) moveSome(ctx context.Context, r rematch, behind []moving) erro
 		}
 		some := together[:n]
 		together = together[n:]
-		err := s.db.Write(ctx, func(tx *db.Tx) error { return s.moveTogether(ctx, tx, r, some) })
+		err := s.db.Write(ctx, func(tx *db.Tx) error { return s.moveTogether(ctx, tx, r, some, c, differences) })
 		if errors.Is(err, errUneven) {
 			alone, err = append(alone, some...), nil
 		}
@@ -166,20 +166,22 @@ func stillBehind(ctx context.Context, tx *db.Tx, behind []moving) ([]moving, err
 	})
 }
 
-// moveTogether has nodes take their steps at once. What they mean is asked in the
-// transaction: meanwhile somebody may have decided, a vulnerability may be known to be
-// worse, or have become one with another.
-func (s *Service) moveTogether(ctx context.Context, tx *db.Tx, r rematch, behind []moving) error {
+// moveTogether has nodes take their steps at once. What they mean was compared before
+// the transaction; if that no longer stands, it is compared anew.
+func (s *Service) moveTogether(ctx context.Context, tx *db.Tx, r rematch, behind []moving, c *comparison, differences map[step]*difference) error {
 	behind, err := stillBehind(ctx, tx, behind)
 	if err != nil || len(behind) == 0 {
 		return err
 	}
-	c, differences, err := compare(ctx, tx, r.rev, stepsOf(behind))
+	stands, err := c.stands(ctx, tx, stepsOf(behind))
+	if err == nil && !stands {
+		c, differences, err = compare(ctx, tx, r.rev, stepsOf(behind))
+	}
 	if err != nil {
 		return err
 	}
-	for _, d := range differences {
-		if d.decided {
+	for _, m := range behind {
+		if differences[m.step].decided {
 			return fmt.Errorf("%w: somebody has decided about it by now", errUneven)
 		}
 	}

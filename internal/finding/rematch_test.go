@@ -207,8 +207,44 @@ func TestRematchOpensAndResolves(t *testing.T) {
 	})
 }
 
-// A node of which more is open than its result says, and vulnerabilities that somebody
-// decided about, go the way that a scan goes.
+// What steps mean is compared before the transaction that takes them, and anew if it no
+// longer stands there.
+func TestComparisonStands(t *testing.T) {
+	changes := map[string]string{
+		"nothing":                      ``,
+		"something else":               `UPDATE vulnerability SET kev = 1 WHERE name = 'CVE-2026-9'`,
+		"it is exploited":              `UPDATE vulnerability SET kev = 1 WHERE name = 'CVE-2026-2'`,
+		"it is worse":                  `UPDATE finding SET rank = 5 WHERE name = 'CVE-2026-2'`,
+		"another vulnerability it is":  `UPDATE finding SET vulnerability_id = (SELECT id FROM vulnerability WHERE name = 'CVE-2026-9') WHERE name = 'CVE-2026-2'`,
+		"a result has another finding": `INSERT INTO result_finding (result_id, finding_id) SELECT n.result_id, f.id FROM node_result AS n, finding AS f WHERE f.name = 'CVE-2026-2'`,
+		"somebody has decided about it": `INSERT INTO decision (id, vulnerability, package, status, justification, reason, author, node_id, selector, created_at)
+			VALUES ('1', 'CVE-2026-2', '', 'false_positive', '', '', '', '', '', 0)`,
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, h house) {
+				p := h.feed()
+				known := record{id: "GO-9", ecosystem: "Go", pkg: "example.org/b", aliases: []string{"CVE-2026-9"}}
+				first := p.publish(known)
+				h.scan(h.node("web-1"), first, goModule("example.org/a", "1.0.0"), goModule("example.org/b", "1.0.0"))
+				second := p.publish(known, record{id: "GO-2", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-2"}})
+				h.match(h.put(goModule("example.org/a", "1.0.0"), goModule("example.org/b", "1.0.0")), second)
+				stands, err := h.Compared(t.Context(), second)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if change != "" {
+					h.execute(change)
+				}
+				want := name == "nothing" || name == "something else"
+				if got, err := stands(); err != nil || got != want {
+					t.Errorf("stands: %v, %v; want %v", got, err, want)
+				}
+			})
+		})
+	}
+}
+
 func TestSweepRematches(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		for i, state := range []string{"complete", "complete", "running"} {
@@ -222,6 +258,8 @@ func TestSweepRematches(t *testing.T) {
 	})
 }
 
+// A node of which more is open than its result says, and vulnerabilities that somebody
+// decided about, go the way that a scan goes.
 func TestRematchOfWhatDependsOnTheNode(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		p := h.feed()
