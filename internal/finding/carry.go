@@ -21,6 +21,9 @@ const (
 	carryVulnerabilities = 2000
 )
 
+// wholeInventories is how many are matched before the nodes that have them move.
+const wholeInventories = 100
+
 // matchLacking gives inventories their results under a revision: from those that
 // they had under an earlier one, where its file is there to be compared with, else
 // by matching all that they hold.
@@ -61,20 +64,35 @@ func (s *Service) matchLacking(ctx context.Context, k Knowledge, r rematch, lack
 	return s.matchWhole(ctx, r, lacking, len(earlier) == 0)
 }
 
-// matchWhole matches all that inventories hold. Where there is no result by the
-// rules of now, it is for those.
+// matchWhole matches all that inventories hold, and has nodes move on the way: of a
+// large fleet it takes long. Where there is no result by the rules of now, it is for
+// those. One inventory that cannot be matched holds up no other.
 func (s *Service) matchWhole(ctx context.Context, r rematch, lacking []inventory, newRules bool) error {
 	if len(lacking) > 0 && newRules {
 		if err := s.note(ctx, `UPDATE rematch SET cause = $2 WHERE id = $1`, r.id, byEngine); err != nil {
 			return err
 		}
 	}
-	for _, i := range lacking {
-		if _, err := s.Match(ctx, i.id, i.ecosystems, r.rev); err != nil {
-			return fmt.Errorf("match inventory %d: %w", i.id, err)
+	var first error
+	failed := 0
+	for some := range slices.Chunk(lacking, wholeInventories) {
+		for _, i := range some {
+			if _, err := s.Match(ctx, i.id, i.ecosystems, r.rev); err != nil {
+				failed++
+				first = cmp.Or(first, fmt.Errorf("match inventory %d: %w", i.id, err))
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+		if err := s.moveAll(ctx, r); err != nil {
+			return err
 		}
 	}
-	return nil
+	if failed > 1 {
+		return fmt.Errorf("%w, and so with %d others", first, failed-1)
+	}
+	return first
 }
 
 // note writes what is known of a re-match.

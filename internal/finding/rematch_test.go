@@ -296,6 +296,36 @@ func TestRematchOfWhatDependsOnTheNode(t *testing.T) {
 	})
 }
 
+// One inventory that cannot be matched leaves only its own nodes behind. The fault is a
+// trigger in SQLite's words.
+func TestRematchAroundAFault(t *testing.T) {
+	h := newHouse(t, dbtest.OpenSQLite(t, filepath.Join(t.TempDir(), "patrol.db"), migrations...))
+	p := h.feed()
+	first := p.publish(record{id: "GO-1", ecosystem: "Go", pkg: "example.org/a", fixed: "1.0.0", aliases: []string{"CVE-2026-1"}})
+	faulty, sound := h.node("web-1"), h.node("web-2")
+	h.scan(faulty, first, goModule("example.org/a", "1.1.0"))
+	h.scan(sound, first, goModule("example.org/a", "1.2.0"))
+	p.publish(record{id: "GO-1", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-1"}})
+	h.execute(`DELETE FROM result_of`)
+	h.execute(`CREATE TRIGGER fault BEFORE INSERT ON result_of WHEN NEW.inventory_id = (SELECT inventory_id FROM node WHERE name = 'web-1')
+			BEGIN SELECT RAISE(ABORT, 'the disk has a fault'); END`)
+	rev, _, err := p.Newest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Rematch(t.Context(), p, rev); err == nil || !strings.Contains(err.Error(), "the disk has a fault") {
+		t.Errorf("Rematch = %v", err)
+	}
+	if f, s := h.occurrences(faulty), h.occurrences(sound); len(f) != 0 || len(s) != 1 {
+		t.Errorf("%d occurrences where the fault is, %d where there is none", len(f), len(s))
+	}
+	h.execute(`DROP TRIGGER fault`)
+	h.rematch(p)
+	if f := h.occurrences(faulty); len(f) != 1 {
+		t.Errorf("%d occurrences after the fault was mended", len(f))
+	}
+}
+
 // A console that was killed in the middle goes on: whichever transactions it had
 // done, each occurrence and each event is there once in the end.
 func TestRematchGoesOn(t *testing.T) {

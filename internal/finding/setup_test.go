@@ -108,10 +108,14 @@ type house struct {
 // there.
 func each(t *testing.T, suite func(t *testing.T, h house)) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		clock := clocktest.At(noon)
-		f := fleet.NewService(d, auth.NewService(d, clock.Now), lease.NewSignals(), clock.Now)
-		suite(t, house{finding.NewService(d, f, clock.Now), t, d, f, clock, map[string]finding.State{}, new(int)})
+		suite(t, newHouse(t, d))
 	}, migrations...)
+}
+
+func newHouse(t *testing.T, d *db.DB) house {
+	clock := clocktest.At(noon)
+	f := fleet.NewService(d, auth.NewService(d, clock.Now), lease.NewSignals(), clock.Now)
+	return house{finding.NewService(d, f, clock.Now), t, d, f, clock, map[string]finding.State{}, new(int)}
 }
 
 // migrations are those of the room and of what it stands on.
