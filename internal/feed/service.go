@@ -269,11 +269,13 @@ func (s *Service) UpdateIntelligence(ctx context.Context) error {
 func never(handed) bool { return false }
 
 func (s *Service) updateIntelligence(ctx context.Context, spared func(handed) bool) error {
-	// One console fetches for all; while it installs, none installs anything else.
+	// One console fetches for all; while it installs, none installs anything else. What
+	// counts is when it began, or a slow source would put off the others next time.
+	began := s.now()
 	install := func(install func() (IntelligenceOutcome, error)) error {
 		var outcome IntelligenceOutcome
 		err := s.alone(ctx, func(h *handed) (err error) {
-			h.intelligenceChecked = s.now()
+			h.intelligenceChecked = began
 			outcome, err = install()
 			return err
 		})

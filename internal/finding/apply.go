@@ -92,7 +92,7 @@ func (s *Service) applyTo(ctx context.Context, tx *db.Tx, node string) error {
 			return err
 		}
 	}
-	return apply(ctx, tx, `o.node = `+numberOf(`$1`), node)
+	return apply(ctx, tx, `o.node_number = `+numberOf(`$1`), node)
 }
 
 // keepFor keeps which decisions have selectors that mean a node.

@@ -2,6 +2,7 @@ package finding
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,9 +47,17 @@ const (
 	// What is open in these places, found by node and place: to begin with whatever is
 	// open would be to begin with millions.
 	openThere = ` WHERE id IN (SELECT o.id FROM n CROSS JOIN p CROSS JOIN occurrence AS o
-		WHERE p.step = n.step AND o.node = n.number AND o.vulnerability_id = p.vulnerability_id
+		WHERE p.step = n.step AND o.node_number = n.number AND o.vulnerability_id = p.vulnerability_id
 		  AND o.ecosystem = p.ecosystem AND o.package = p.package AND o.resolved_at IS NULL AND o.state || '' = '` + Open + `')`
 )
+
+// all is how many nodes there are.
+func (b *batch) all() (n int) {
+	for _, size := range b.size {
+		n += size
+	}
+	return n
+}
 
 // open opens occurrences.
 func (b *batch) open(ctx context.Context, tx *db.Tx, now int64, rematch string) error {
@@ -62,11 +71,11 @@ func (b *batch) open(ctx context.Context, tx *db.Tx, now int64, rematch string) 
 	}
 	return b.write(ctx, tx, want, rows, movedNodes+movedPlaces+`, value->>4 AS severity, CAST(value->>5 AS BIGINT) AS rank,
 			CAST(value->>6 AS BIGINT) AS kev, CAST(value->>7 AS BIGINT) AS fixable,
-			(SELECT x.number FROM package_number AS x WHERE x.package = value->>3 AND x.ecosystem = value->>2) AS package_id`+movedEnd+`
-		INSERT INTO occurrence (node_id, node, vulnerability_id, ecosystem, package, package_id, severity, rank, kev, fixable, opened_at, opened_scan, opened_because)
-		SELECT n.node_id, n.number, p.vulnerability_id, p.ecosystem, p.package, p.package_id, p.severity, p.rank, p.kev, p.fixable, CAST($3 AS BIGINT), CAST($4 AS TEXT), '`+Disclosed+`'
+			(SELECT x.number FROM package_number AS x WHERE x.package = value->>3 AND x.ecosystem = value->>2) AS package_number`+movedEnd+`
+		INSERT INTO occurrence (node_id, node_number, vulnerability_id, ecosystem, package, package_number, severity, rank, kev, fixable, opened_at, opened_scan, opened_because)
+		SELECT n.node_id, n.number, p.vulnerability_id, p.ecosystem, p.package, p.package_number, p.severity, p.rank, p.kev, p.fixable, CAST($3 AS BIGINT), CAST($4 AS TEXT), '`+Disclosed+`'
 		FROM n CROSS JOIN p WHERE p.step = n.step
-		ON CONFLICT (node, vulnerability_id, package_id) WHERE resolved_at IS NULL DO NOTHING`, now, rematch)
+		ON CONFLICT (node_number, vulnerability_id, package_number) WHERE resolved_at IS NULL DO NOTHING`, now, rematch)
 }
 
 // resolve resolves occurrences.
@@ -133,9 +142,14 @@ func (b *batch) write(ctx context.Context, tx *db.Tx, want int, rows [][]any, st
 	if err != nil {
 		return err
 	}
-	changed, err := result.RowsAffected()
-	if err == nil && changed != int64(want) {
-		err = fmt.Errorf("%w: %d occurrences changed, not %d", errUneven, changed, want)
+	return changed(result, want)
+}
+
+// changed demands that a statement changed as many rows.
+func changed(result sql.Result, want int) error {
+	n, err := result.RowsAffected()
+	if err == nil && n != int64(want) {
+		err = fmt.Errorf("%w: %d rows changed, not %d", errUneven, n, want)
 	}
 	return err
 }
@@ -234,11 +248,14 @@ func (b *batch) hold(ctx context.Context, tx *db.Tx, c *comparison) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, movedNodes+`SELECT CAST(value->>0 AS BIGINT) AS step, CAST(value->>1 AS BIGINT) AS result_id`+movedEnd+`
+	moved, err := tx.ExecContext(ctx, movedNodes+`SELECT CAST(value->>0 AS BIGINT) AS step, CAST(value->>1 AS BIGINT) AS result_id`+movedEnd+`
 		UPDATE node_result SET result_id = t.result_id FROM (SELECT n.node_id, p.result_id FROM n CROSS JOIN p WHERE p.step = n.step) AS t
 		WHERE node_result.node_id = t.node_id`, b.nodes, list)
 	if err != nil {
 		return fmt.Errorf("note the results of nodes: %w", err)
+	}
+	if err := changed(moved, b.all()); err != nil {
+		return err
 	}
 	after, err := held(ctx, tx, results)
 	if err != nil {

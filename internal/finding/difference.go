@@ -147,40 +147,63 @@ func (c *comparison) readFindings(ctx context.Context, q db.Querier, some []int6
 
 // stands tells whether what the steps were compared by is as it was when it was read:
 // that nobody has decided about it, no vulnerability is known to be worse, and none has
-// become one with another. To ask that costs a tenth of comparing again.
+// become one with another, which exchanges findings in results. To ask that costs a
+// tenth of comparing again.
 func (c *comparison) stands(ctx context.Context, q db.Querier, steps []step) (bool, error) {
-	read, held := make(map[int64][4]int64), make(map[int64]int)
+	findings, err := db.ToJSON(c.readFor(steps))
+	if err != nil {
+		return false, err
+	}
+	held := make(map[int64]int64) // the sum of findings by result
 	for _, s := range steps {
 		for _, result := range []int64{s.before, s.after} {
-			held[result] = len(c.results[result])
+			held[result] = 0
+			for _, id := range c.results[result] {
+				held[result] += id
+			}
+		}
+	}
+	sums := make([][2]int64, 0, len(held))
+	for result, sum := range held {
+		sums = append(sums, [2]int64{result, sum})
+	}
+	results, err := db.ToJSON(sums)
+	if err != nil {
+		return false, err
+	}
+	var other int
+	err = q.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM json_each($1) AS j
+			LEFT JOIN finding AS f ON f.id = CAST(j.value->>0 AS BIGINT) LEFT JOIN vulnerability AS v ON v.id = f.vulnerability_id
+			WHERE v.id IS DISTINCT FROM CAST(j.value->>1 AS BIGINT) OR f.rank <> CAST(j.value->>2 AS BIGINT) OR COALESCE(v.kev, 0) <> CAST(j.value->>3 AS BIGINT)
+			   OR CAST(j.value->>4 AS BIGINT) = 1 AND EXISTS (SELECT 1 FROM decision AS d WHERE d.expired_at IS NULL AND d.vulnerability = v.name))
+		+ (SELECT count(*) FROM json_each($2) AS k WHERE CAST(k.value->>1 AS BIGINT) <>
+			COALESCE((SELECT CAST(sum(r.finding_id) AS BIGINT) FROM result_finding AS r WHERE r.result_id = CAST(k.value->>0 AS BIGINT)), 0))`, findings, results).Scan(&other)
+	if err != nil {
+		return false, fmt.Errorf("look whether results are as they were: %w", err)
+	}
+	return other == 0, nil
+}
+
+// readFor returns what was read of the findings that steps were compared by: id,
+// vulnerability, rank, whether that is exploited, and whether a step is about it.
+func (c *comparison) readFor(steps []step) [][5]int64 {
+	about := make(map[int64]bool)
+	for _, s := range steps {
+		for _, id := range append(missing(c.results[s.before], c.results[s.after]), missing(c.results[s.after], c.results[s.before])...) {
+			about[c.findings[id].Vulnerability] = true
+		}
+	}
+	read := make(map[int64][5]int64)
+	for _, s := range steps {
+		for _, result := range []int64{s.before, s.after} {
 			for _, id := range c.results[result] {
 				if f, differs := c.findings[id]; differs {
-					read[id] = [4]int64{id, f.Vulnerability, int64(f.rank), int64(f.kev)}
+					read[id] = [5]int64{id, f.Vulnerability, int64(f.rank), int64(f.kev), int64(db.Bit(about[f.Vulnerability]))}
 				}
 			}
 		}
 	}
-	list, err := db.ToJSON(slices.Collect(maps.Values(read)))
-	if err != nil {
-		return false, err
-	}
-	results, err := db.Column(slices.Collect(maps.Keys(held)))
-	if err != nil {
-		return false, err
-	}
-	var same, decided, rows int
-	err = q.QueryRowContext(ctx, `SELECT count(*), COALESCE(sum(CASE WHEN EXISTS (SELECT 1 FROM decision AS d WHERE d.expired_at IS NULL AND d.vulnerability = v.name) THEN 1 ELSE 0 END), 0),
-			(SELECT count(*) FROM result_finding AS r JOIN json_each($2) AS k ON r.result_id = CAST(k.value->>0 AS BIGINT))
-		FROM json_each($1) AS j JOIN finding AS f ON f.id = CAST(j.value->>0 AS BIGINT) JOIN vulnerability AS v ON v.id = f.vulnerability_id
-		WHERE v.id = CAST(j.value->>1 AS BIGINT) AND f.rank = CAST(j.value->>2 AS BIGINT) AND COALESCE(v.kev, 0) = CAST(j.value->>3 AS BIGINT)`, list, results).Scan(&same, &decided, &rows)
-	if err != nil {
-		return false, fmt.Errorf("look whether results are as they were: %w", err)
-	}
-	want := 0
-	for _, n := range held {
-		want += n
-	}
-	return same == len(read) && decided == 0 && rows == want, nil
+	return slices.Collect(maps.Values(read))
 }
 
 // difference returns what a step means.

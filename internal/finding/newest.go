@@ -83,7 +83,7 @@ func newestOfRuns(runs []meant, where, most string) string {
 func newestOfNode(node, state, where, most string) string {
 	var looks []string
 	look := func(resolved string) {
-		looks = append(looks, `SELECT * FROM (SELECT id, opened_at FROM occurrence WHERE node = `+numberOf(node)+` AND resolved_at `+resolved+where+newestFirst+most+`) AS run`)
+		looks = append(looks, `SELECT * FROM (SELECT id, opened_at FROM occurrence WHERE node_number = `+numberOf(node)+` AND resolved_at `+resolved+where+newestFirst+most+`) AS run`)
 	}
 	if state != Resolved {
 		look(`IS NULL`)

@@ -19,7 +19,7 @@ func numberOf(node string) string {
 // amongNumbers is the condition that an occurrence is on a node of a list, which
 // travels as a parameter.
 func amongNumbers(parameter string) string {
-	return `node IN (SELECT number FROM node_number WHERE ` + among(`node_id`, parameter) + `)`
+	return `node_number IN (SELECT number FROM node_number WHERE ` + among(`node_id`, parameter) + `)`
 }
 
 // numberNode gives a node its number if it has none.

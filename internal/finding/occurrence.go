@@ -86,7 +86,7 @@ func (s *Service) open(ctx context.Context, tx *db.Tx, node, scan string, before
 	if err := numberNode(ctx, tx, node); err != nil {
 		return 0, err
 	}
-	result, err := tx.ExecContext(ctx, `INSERT INTO occurrence (node_id, node, vulnerability_id, ecosystem, package, package_id, severity, rank, kev, opened_at, opened_scan, opened_because)
+	result, err := tx.ExecContext(ctx, `INSERT INTO occurrence (node_id, node_number, vulnerability_id, ecosystem, package, package_number, severity, rank, kev, opened_at, opened_scan, opened_because)
 		SELECT n.node_id, n.number, f.vulnerability_id, f.ecosystem, f.package, p.number, f.severity, f.rank, COALESCE(v.kev, 0), CAST($2 AS BIGINT), $3,
 			CASE WHEN CAST($4 AS BIGINT) = 0 THEN '`+FirstScan+`'
 			     WHEN count(deployed.component_id) > 0 THEN '`+Disclosed+`' ELSE '`+Installed+`' END
@@ -95,7 +95,7 @@ func (s *Service) open(ctx context.Context, tx *db.Tx, node, scan string, before
 		LEFT JOIN inventory_component AS deployed ON deployed.inventory_id = $4 AND deployed.component_id = f.component_id
 		WHERE r.result_id = $5
 		GROUP BY n.node_id, n.number, f.vulnerability_id, f.ecosystem, f.package, p.number, f.severity, f.rank, v.kev
-		ON CONFLICT (node, vulnerability_id, package_id) WHERE resolved_at IS NULL DO NOTHING`,
+		ON CONFLICT (node_number, vulnerability_id, package_number) WHERE resolved_at IS NULL DO NOTHING`,
 		node, s.now().UnixMicro(), scan, before.Inventory, after.Result)
 	if err != nil {
 		return 0, err
@@ -122,7 +122,7 @@ func (s *Service) resolve(ctx context.Context, tx *db.Tx, node, scan string, bef
 					  AND f.ecosystem = occurrence.ecosystem AND f.package = occurrence.package))
 				  AND (c.ecosystem = occurrence.ecosystem OR c.ecosystem LIKE occurrence.ecosystem || ':%')) THEN '`+Upgraded+`'
 			ELSE '`+Removed+`' END
-		WHERE node = `+numberOf(`$1`)+` AND resolved_at IS NULL AND (vulnerability_id, ecosystem, package) NOT IN (
+		WHERE node_number = `+numberOf(`$1`)+` AND resolved_at IS NULL AND (vulnerability_id, ecosystem, package) NOT IN (
 			SELECT f.vulnerability_id, f.ecosystem, f.package
 			FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id WHERE r.result_id = $5
 			UNION SELECT f.vulnerability_id, f.ecosystem, f.package FROM json_each($7) AS j
@@ -143,7 +143,7 @@ func fixable(ctx context.Context, tx *db.Tx, node string, result int64) error {
 		FROM (SELECT f.vulnerability_id, f.ecosystem, f.package, CASE WHEN max(f.fixed) <> '[]' OR min(f.fixed) <> '[]' THEN 1 ELSE 0 END AS fixable
 			FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id WHERE r.result_id = $2
 			GROUP BY f.vulnerability_id, f.ecosystem, f.package) AS f
-		WHERE occurrence.node = `+numberOf(`$1`)+` AND occurrence.resolved_at IS NULL AND occurrence.state IN ('open', 'decided') AND occurrence.vulnerability_id = f.vulnerability_id
+		WHERE occurrence.node_number = `+numberOf(`$1`)+` AND occurrence.resolved_at IS NULL AND occurrence.state IN ('open', 'decided') AND occurrence.vulnerability_id = f.vulnerability_id
 		  AND occurrence.ecosystem = f.ecosystem AND occurrence.package = f.package AND occurrence.fixable <> f.fixable`, node, result)
 	return err
 }

@@ -41,6 +41,8 @@ const (
 	// stays: a console that has not heard of it yet may have matched a scan against the
 	// one before.
 	askEvery = time.Minute
+	// longestRest is how long it is left alone at most after it has failed again and again.
+	longestRest = 30 * time.Second
 )
 
 // KeepMatched has every node's result be that of the newest revision, until the
@@ -61,7 +63,7 @@ func (s *Service) KeepMatched(ctx context.Context, k Knowledge) {
 		failing.Note(ctx, err)
 		if err != nil {
 			failed++
-			return lookEvery + lease.Backoff(failed)
+			return lookEvery + min(lease.Backoff(failed), longestRest)
 		}
 		failed = 0
 		return lookEvery

@@ -225,15 +225,21 @@ func TestComparisonStands(t *testing.T) {
 			each(t, func(t *testing.T, h house) {
 				p := h.feed()
 				known := record{id: "GO-9", ecosystem: "Go", pkg: "example.org/b", aliases: []string{"CVE-2026-9"}}
-				first := p.publish(known)
+				unnamed := record{id: "GHSA-9", ecosystem: "Go", pkg: "example.org/b"}
+				first := p.publish(known, unnamed)
 				h.scan(h.node("web-1"), first, goModule("example.org/a", "1.0.0"), goModule("example.org/b", "1.0.0"))
-				second := p.publish(known, record{id: "GO-2", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-2"}})
+				second := p.publish(known, unnamed, record{id: "GO-2", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-2"}})
 				h.match(h.put(goModule("example.org/a", "1.0.0"), goModule("example.org/b", "1.0.0")), second)
 				stands, err := h.Compared(t.Context(), second)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if change != "" {
+				switch change {
+				case "":
+				case "merge":
+					unnamed.aliases = []string{"CVE-2026-9"}
+					h.scan(h.node("web-2"), p.publish(known, unnamed), goModule("example.org/b", "1.0.0"))
+				default:
 					h.execute(change)
 				}
 				want := name == "nothing" || name == "something else"

@@ -102,11 +102,11 @@ func move(ctx context.Context, tx *db.Tx, keep, drop int64) error {
 	for _, statement := range []string{
 		`UPDATE occurrence SET opened_at = least.opened_at FROM (
 			SELECT k.id AS id, min(d.opened_at) AS opened_at FROM occurrence AS k JOIN occurrence AS d
-			ON d.node_id = k.node_id AND d.ecosystem = k.ecosystem AND d.package = k.package
+			ON d.node_number = k.node_number AND d.package_number = k.package_number
 			WHERE k.vulnerability_id = $1 AND d.vulnerability_id = $2 AND k.resolved_at IS NULL AND d.resolved_at IS NULL GROUP BY k.id
 		) AS least WHERE occurrence.id = least.id AND least.opened_at < occurrence.opened_at`,
-		`DELETE FROM occurrence WHERE vulnerability_id = $2 AND resolved_at IS NULL AND (node_id, ecosystem, package) IN (
-			SELECT node_id, ecosystem, package FROM occurrence WHERE vulnerability_id = $1 AND resolved_at IS NULL)`,
+		`DELETE FROM occurrence WHERE vulnerability_id = $2 AND resolved_at IS NULL AND (node_number, package_number) IN (
+			SELECT node_number, package_number FROM occurrence WHERE vulnerability_id = $1 AND resolved_at IS NULL)`,
 		`UPDATE occurrence SET vulnerability_id = $1 WHERE vulnerability_id = $2`,
 		// All alike, until the vulnerability is assessed by its new name.
 		`UPDATE occurrence SET severity = v.severity, rank = v.rank, kev = COALESCE(v.kev, 0) FROM vulnerability AS v

@@ -209,18 +209,25 @@ func keepFindings(ctx context.Context, tx *db.Tx, findings []row) ([]kept, error
 	return found, nil
 }
 
-// knownFindings returns the ids of what has been found in the components of findings.
+// knownFindings returns the ids of what has been found of the vulnerabilities of
+// findings in their components.
 func knownFindings(ctx context.Context, tx *db.Tx, findings []row) (map[said]int64, error) {
-	components := make([]int64, len(findings))
+	components, names := make([]int64, len(findings)), make([]string, len(findings))
 	for i, f := range findings {
-		components[i] = f.Component
+		components[i], names[i] = f.Component, f.Vulnerability
 	}
 	slices.Sort(components)
+	slices.Sort(names)
 	list, err := db.Column(slices.Compact(components))
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT id, component_id, name, package, fixed, advisories FROM finding WHERE component_id `+db.AmongIDs, list)
+	among, err := db.Column(slices.Compact(names))
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT id, component_id, name, package, fixed, advisories FROM finding
+		WHERE component_id `+db.AmongIDs+` AND name IN (SELECT value->>0 FROM json_each($2) AS k)`, list, among)
 	if err != nil {
 		return nil, err
 	}

@@ -137,7 +137,7 @@ func (s *Service) Installed(ctx context.Context, tx *db.Tx, node string, b SBOM,
 	return nil
 }
 
-// Uninstalled takes a node, which is being deleted, out of the numbers of nodes that
+// Uninstalled takes a node, which is being retired, out of the numbers of nodes that
 // have a component, and forgets since when it had them.
 func (s *Service) Uninstalled(ctx context.Context, tx *db.Tx, node string) error {
 	row := tx.QueryRowContext(ctx, `SELECT COALESCE(inventory_id, 0) FROM node WHERE id = $1`, node)

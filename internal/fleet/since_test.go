@@ -42,7 +42,7 @@ func TestSince(t *testing.T) {
 	a, b, newer := maven("a", "1"), maven("b", "1"), maven("a", "2")
 	type found []sbom.Component
 	for name, test := range map[string]struct {
-		hours []found // nil: the node is being deleted
+		hours []found // nil: the node is being retired
 		want  map[string]int
 		rows  int
 	}{

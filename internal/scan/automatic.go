@@ -228,7 +228,7 @@ func lastChanges(ctx context.Context, tx *db.Tx, nodes []string, now time.Time) 
 	last := make(map[string]time.Time)
 	// A node has one unfinished scan: the last that was queued is the last that began.
 	rows, err := tx.QueryContext(ctx, `SELECT c.node, c.began FROM (SELECT value->>0 AS node, (SELECT s.started_at FROM scan AS s
-			WHERE s.cause = 'change' AND s.node_id = j.value->>0 AND s.started_at IS NOT NULL ORDER BY s.queued_at DESC LIMIT 1) AS began FROM json_each($1) AS j) AS c
+			WHERE s.cause = 'change' AND s.node_id = j.value->>0 AND s.started_at IS NOT NULL AND s.queued_at <= $3 ORDER BY s.queued_at DESC LIMIT 1) AS began FROM json_each($1) AS j) AS c
 		WHERE c.began > $2 AND c.began <= $3`, list, now.Add(-changePause).UnixMicro(), now.UnixMicro())
 	if err != nil {
 		return nil, fmt.Errorf("look for scans because of changes: %w", err)

@@ -284,6 +284,26 @@ func TestChangesAreLimitedByWhenTheyAreScanned(t *testing.T) {
 	})
 }
 
+// What was scanned before a clock was set back puts nothing off, and changes are limited
+// as ever.
+func TestChangesAreLimitedAfterTheClockWasSetBack(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.automatic(nil, both)
+		host := h.node("web-1")
+		for _, ahead := range []time.Duration{0, -time.Hour} {
+			h.clock.Advance(ahead)
+			h.changed(host, wire.ChangedRequest{Host: true})
+			h.collect(host)
+			h.match()
+		}
+		h.clock.Advance(time.Second)
+		h.changed(host, wire.ChangedRequest{Host: true})
+		if out, err := h.Claim(t.Context(), host); err != nil || len(out.Commands) != 0 {
+			t.Errorf("Claim = %+v, %v; want none within the minute", out, err)
+		}
+	})
+}
+
 // A fleet that is switched on arrives at once.
 func TestManyArriveAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, h house) {

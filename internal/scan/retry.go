@@ -113,7 +113,8 @@ func (s *Service) stillWanted(ctx context.Context, tx *db.Tx, failed []string) (
 	}
 	now := s.now()
 	rows, err := tx.QueryContext(ctx, `SELECT s.node_id, n.kind, s.cause, s.attempt + 1 FROM json_each($1) AS j JOIN scan AS s ON s.id = value->>0 JOIN node AS n ON n.id = s.node_id
-		WHERE n.present = 1 AND NOT EXISTS (SELECT 1 FROM scan AS later WHERE later.node_id = s.node_id AND later.id > s.id)`, list)
+		WHERE n.present = 1 AND NOT EXISTS (SELECT 1 FROM scan AS later WHERE later.node_id = s.node_id AND (later.finished_at IS NULL
+			OR later.state <> 'cancelled' AND (later.finished_at, later.id) > (s.finished_at, s.id) AND later.finished_at <= $2))`, list, now.UnixMicro())
 	all, err := db.All(rows, err, func(scan db.Scan) (c candidate, err error) { return c, scan(&c.node, &c.kind, &c.cause, &c.attempt) })
 	if err != nil {
 		return nil, fmt.Errorf("look which scans to try again: %w", err)

@@ -112,6 +112,11 @@ func TestNotRetried(t *testing.T) {
 		}{
 			"scanned": {func(host string) { h.report(host); h.match() }, []string{"on_demand complete"}},
 			"busy":    {func(host string) { h.start(host) }, []string{"on_demand queued"}},
+			"given up": {func(host string) {
+				if _, err := h.Cancel(t.Context(), h.start(host)); err != nil {
+					t.Fatal(err)
+				}
+			}, []string{"on_demand cancelled", "arrival queued"}},
 			"changed": {func(host string) { h.changed(host, wire.ChangedRequest{Host: true}) }, []string{"change queued"}},
 			"gone": {func(host string) {
 				if err := h.fleet.Retire(t.Context(), host); err != nil {

@@ -103,14 +103,14 @@ func (f Fleet) fillScans(ctx context.Context, d *db.DB) error {
 		statement{text: `INSERT INTO node_number (node_id) SELECT id FROM node`},
 		statement{text: `INSERT INTO package_number (package, ecosystem) SELECT DISTINCT package, ecosystem FROM finding`},
 		// Of each vulnerability there is one decision at most.
-		statement{`INSERT INTO occurrence (node_id, node, vulnerability_id, ecosystem, package, package_id, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
+		statement{`INSERT INTO occurrence (node_id, node_number, vulnerability_id, ecosystem, package, package_number, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
 				state, decision_id)
 			SELECT n.id, x.number, f.vulnerability_id, f.ecosystem, f.package, p.number, f.severity, f.rank, v.kev, CASE WHEN f.fixed <> '[]' THEN 1 ELSE 0 END,
 				` + opened + `, '', 'first_scan', CASE WHEN d.id IS NULL THEN 'open' ELSE 'decided' END, d.id ` + found + `
 			LEFT JOIN decision AS d ON d.vulnerability = v.name AND d.node_id IN ('', n.id)
 				AND (d.selector = '' OR EXISTS (SELECT 1 FROM decision_node AS m WHERE m.decision_id = d.id AND m.node_id = n.id))`, []any{since}},
 		// What a tenth of them had once before.
-		statement{`INSERT INTO occurrence (node_id, node, vulnerability_id, ecosystem, package, package_id, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
+		statement{`INSERT INTO occurrence (node_id, node_number, vulnerability_id, ecosystem, package, package_number, severity, rank, kev, fixable, opened_at, opened_scan, opened_because,
 				state, resolved_at, resolved_scan, resolved_because)
 			SELECT n.id, x.number, f.vulnerability_id, f.ecosystem, f.package, p.number, f.severity, f.rank, v.kev, CASE WHEN f.fixed <> '[]' THEN 1 ELSE 0 END,
 				` + opened + ` - 8000000000000, '', 'first_scan', 'resolved', ` + opened + ` - 7900000000000, '', 'upgraded' ` + found + ` WHERE f.vulnerability_id % 10 = 1`, []any{since}})

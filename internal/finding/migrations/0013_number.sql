@@ -15,9 +15,9 @@ INSERT INTO package_number (package, ecosystem) SELECT package, ecosystem FROM o
 
 DROP INDEX occurrence_open;
 DROP INDEX occurrence_history;
-ALTER TABLE occurrence ADD COLUMN node BIGINT NOT NULL DEFAULT 0; -- its number
-ALTER TABLE occurrence ADD COLUMN package_id BIGINT NOT NULL DEFAULT 0; -- the package's number
-UPDATE occurrence SET node = n.number, package_id = p.number FROM node_number AS n, package_number AS p
+ALTER TABLE occurrence ADD COLUMN node_number BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE occurrence ADD COLUMN package_number BIGINT NOT NULL DEFAULT 0;
+UPDATE occurrence SET node_number = n.number, package_number = p.number FROM node_number AS n, package_number AS p
 	WHERE n.node_id = occurrence.node_id AND p.package = occurrence.package AND p.ecosystem = occurrence.ecosystem;
-CREATE UNIQUE INDEX occurrence_open ON occurrence (node, vulnerability_id, package_id) WHERE resolved_at IS NULL;
-CREATE INDEX occurrence_history ON occurrence (node, opened_at, id) WHERE resolved_at IS NOT NULL;
+CREATE UNIQUE INDEX occurrence_open ON occurrence (node_number, vulnerability_id, package_number) WHERE resolved_at IS NULL;
+CREATE INDEX occurrence_history ON occurrence (node_number, opened_at, id) WHERE resolved_at IS NOT NULL;
