@@ -1,10 +1,8 @@
 package fleet_test
 
 import (
-	"io/fs"
 	"maps"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"patrol/internal/fleet"
@@ -117,18 +115,6 @@ func TestSinceOfWhatIsGone(t *testing.T) {
 
 // A console of before kept no dates: its nodes get the best that is known.
 func TestSinceOfBefore(t *testing.T) {
-	old := fstest.MapFS{}
-	err := fs.WalkDir(fleet.Migrations.Files, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || entry.Name() >= "0004" {
-			return err
-		}
-		text, err := fs.ReadFile(fleet.Migrations.Files, path)
-		old[path] = &fstest.MapFile{Data: text}
-		return err
-	})
-	if err != nil || len(old) == 0 {
-		t.Fatal(len(old), err)
-	}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		dbtest.Write(t, d, func(tx *db.Tx) error {
 			for _, statement := range []string{
@@ -151,5 +137,5 @@ func TestSinceOfBefore(t *testing.T) {
 		if want := "its document 200, never scanned 0, of another 300, since then 200, that came back 400"; got != want {
 			t.Errorf("since %s; want %s", got, want)
 		}
-	}, db.Migrations{Room: fleet.Migrations.Room, Files: old})
+	}, dbtest.Before(t, fleet.Migrations, "0004"))
 }
