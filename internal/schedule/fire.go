@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"patrol/internal/platform/audit"
@@ -16,8 +17,8 @@ import (
 // process that changed a schedule, is noticed after that.
 const glance = 30 * time.Second
 
-// fireDue fires what is due, each schedule in a transaction of its own, and
-// returns how long nothing will be. One that cannot be fired holds up no other.
+// fireDue fires what is due and returns how long nothing will be. A schedule that
+// cannot be fired holds up no other.
 func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
 	now := s.now()
 	// A fire time that was decided in the future was so by a clock that was set back.
@@ -32,21 +33,38 @@ func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
 		checked = s.checked(ctx)
 	}
 	s.unfired.keep(due)
-	for _, id := range due {
-		if s.unfired.rests(id, now) {
-			continue
-		}
-		err := s.fire(ctx, id, checked)
-		if ofAll(ctx, err) {
-			return again, err
-		}
-		s.unfired.note(id, err, now)
+	due = slices.DeleteFunc(due, func(id string) bool { return s.unfired.rests(id, now) })
+	if err := s.fireAll(ctx, due, checked, now); err != nil {
+		return again, err
 	}
 	wait, err := s.untilNext(ctx, now)
 	if err := errors.Join(s.unfired.err(), err); err != nil {
 		return min(wait, again), err
 	}
 	return wait, nil
+}
+
+// together is how many schedules fire in one transaction: a commit costs as much as
+// several of them.
+const together = 32
+
+// fireAll fires schedules and notes which could not be. It returns an error that is no
+// fault of theirs.
+func (s *Service) fireAll(ctx context.Context, due []string, checked, now time.Time) error {
+	for some := range slices.Chunk(due, together) {
+		if s.fire(ctx, checked, some...) == nil {
+			s.unfired.done(some...)
+			continue
+		}
+		for _, id := range some {
+			err := s.fire(ctx, checked, id)
+			if ofAll(ctx, err) {
+				return err
+			}
+			s.unfired.note(id, err, now)
+		}
+	}
+	return nil
 }
 
 // ofAll tells whether an error is no fault of the one schedule or run: nothing can be
@@ -69,39 +87,48 @@ func (s *Service) untilNext(ctx context.Context, then time.Time) (time.Duration,
 	return min(max(next.Sub(s.now()), 0), glance), nil
 }
 
-// fire looks at a schedule that seemed due. Two consoles that do so at once are put
+// fire looks at schedules that seemed due. Two consoles that do so at once are put
 // in order, and the second finds that nothing is.
-func (s *Service) fire(ctx context.Context, id string, checked time.Time) error {
+func (s *Service) fire(ctx context.Context, checked time.Time, ids ...string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		now := s.now()
-		sch, f, decided, err := standing(ctx, tx, id)
-		if errors.Is(err, db.ErrNotFound) {
-			return nil // it was deleted meanwhile
-		}
-		if err != nil {
-			return err
-		}
-		p, err := sch.plan()
-		if err != nil {
-			return err
-		}
-		if decided.After(now.Add(punctual)) && !f.next.IsZero() {
-			f.next = p.rewound(f.next, sch.from(now)) // it may have been set back into a pause
-		} else if f.next.After(now) && (f.heldUntil.IsZero() || f.heldUntil.After(now)) {
-			return nil // another console was first
-		}
-		taken := f.take(p, now)
-		if taken.heldFor.IsZero() && taken.missed > f.missed {
-			err := event.Append(ctx, tx, now, "schedule.missed", sch.ID, map[string]int{"missed": taken.missed})
-			if err != nil {
+		for _, id := range ids {
+			if err := s.fireIn(ctx, tx, id, checked); err != nil {
 				return err
 			}
 		}
-		if f, err = s.settle(ctx, tx, sch, p, taken, checked); err != nil {
+		return nil
+	})
+}
+
+func (s *Service) fireIn(ctx context.Context, tx *db.Tx, id string, checked time.Time) error {
+	now := s.now()
+	sch, f, decided, err := standing(ctx, tx, id)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil // it was deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	p, err := sch.plan()
+	if err != nil {
+		return err
+	}
+	if decided.After(now.Add(punctual)) && !f.next.IsZero() {
+		f.next = p.rewound(f.next, sch.from(now)) // it may have been set back into a pause
+	} else if f.next.After(now) && (f.heldUntil.IsZero() || f.heldUntil.After(now)) {
+		return nil // another console was first
+	}
+	taken := f.take(p, now)
+	if taken.heldFor.IsZero() && taken.missed > f.missed {
+		err := event.Append(ctx, tx, now, "schedule.missed", sch.ID, map[string]int{"missed": taken.missed})
+		if err != nil {
 			return err
 		}
-		return stand(ctx, tx, sch.ID, f, now)
-	})
+	}
+	if f, err = s.settle(ctx, tx, sch, p, taken, checked); err != nil {
+		return err
+	}
+	return stand(ctx, tx, sch.ID, f, now)
 }
 
 // settle makes a run of the fire time that is held, if there is one and nothing
