@@ -98,10 +98,7 @@ func (c *comparison) read(ctx context.Context, q db.Querier, steps []step) error
 	}
 	differ := make(map[int64]bool)
 	for _, s := range steps {
-		for _, f := range missing(c.results[s.before], c.results[s.after]) {
-			differ[f] = true
-		}
-		for _, f := range missing(c.results[s.after], c.results[s.before]) {
+		for _, f := range c.differ(s) {
 			differ[f] = true
 		}
 	}
@@ -189,7 +186,7 @@ func (c *comparison) stands(ctx context.Context, q db.Querier, steps []step) (bo
 func (c *comparison) readFor(steps []step) [][5]int64 {
 	about := make(map[int64]bool)
 	for _, s := range steps {
-		for _, id := range append(missing(c.results[s.before], c.results[s.after]), missing(c.results[s.after], c.results[s.before])...) {
+		for _, id := range c.differ(s) {
 			about[c.findings[id].Vulnerability] = true
 		}
 	}
@@ -242,8 +239,7 @@ func (c *comparison) difference(s step) (*difference, error) {
 			d.left = append(d.left, v)
 		}
 	}
-	differ := append(missing(c.results[s.before], c.results[s.after]), missing(c.results[s.after], c.results[s.before])...)
-	d.decided = slices.ContainsFunc(differ, func(f int64) bool { return c.decided[c.findings[f].Vulnerability] })
+	d.decided = slices.ContainsFunc(c.differ(s), func(f int64) bool { return c.decided[c.findings[f].Vulnerability] })
 	return d, nil
 }
 
@@ -277,6 +273,12 @@ func (c *comparison) because(advisories []string) (string, error) {
 		}
 	}
 	return Withdrawn, nil
+}
+
+// differ returns the findings that only one of a step's results has.
+func (c *comparison) differ(s step) []int64 {
+	before, after := c.results[s.before], c.results[s.after]
+	return append(missing(before, after), missing(after, before)...)
 }
 
 // missing returns what the first of two sorted lists has and the second has not.
