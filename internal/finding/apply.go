@@ -18,7 +18,7 @@ func reconsider(ctx context.Context, tx *db.Tx, vulnerabilities ...string) error
 	if err != nil {
 		return err
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT id FROM vulnerability WHERE name IN (SELECT value->>0 FROM json_each($1) AS j)`, names)
+	rows, err := tx.QueryContext(ctx, `SELECT id FROM vulnerability WHERE name `+db.AmongTexts, names)
 	ids, err := db.All(rows, err, db.Value[int64])
 	if err != nil {
 		return err

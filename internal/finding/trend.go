@@ -215,7 +215,7 @@ func (s *Service) countDays(ctx context.Context, scope fleet.Scope, first, today
 			SELECT rank, resolved_at / 86400000000 AS day, CASE WHEN resolved_because IN ('`+Upgraded+`', '`+Removed+`') THEN 1 ELSE 0 END AS fixed,
 				CASE WHEN resolved_at - opened_at < 172800000000 THEN (resolved_at - opened_at) / 3600000000
 					ELSE (resolved_at - opened_at) / 86400000000 * 24 END AS hours, (resolved_at - opened_at) / 1000000 AS lasted
-			FROM occurrence WHERE resolved_at IS NOT NULL AND resolved_at >= $2 AND ($1 = 'null' OR node_id IN (SELECT value->>0 FROM json_each($1) AS j))) AS r
+			FROM occurrence WHERE resolved_at IS NOT NULL AND resolved_at >= $2 AND ($1 = 'null' OR node_id `+db.AmongTexts+`)) AS r
 		GROUP BY rank, day, fixed, hours`, scope.Column, begins)
 	if err != nil {
 		return nil, err

@@ -64,7 +64,7 @@ func (s *Service) SelectSeen(ctx context.Context, expression string) ([]string, 
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
-	return s.among(ctx, s.db.Read(), selector, present+` AND n.id IN (SELECT value->>0 FROM json_each($1) AS j)`, scope.Column)
+	return s.among(ctx, s.db.Read(), selector, present+` AND n.id `+db.AmongTexts, scope.Column)
 }
 
 // Selects tells whether a selector means one node.

@@ -125,7 +125,7 @@ func repeat(ctx context.Context, tx *db.Tx, nodes []string) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE scan SET again = 1 WHERE state IN ('collecting', 'matching')
-		AND node_id IN (SELECT value->>0 FROM json_each($1) AS j)`, list)
+		AND node_id `+db.AmongTexts, list)
 	return err
 }
 

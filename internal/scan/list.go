@@ -71,7 +71,7 @@ func (s *Service) byID(ctx context.Context, ids []string) ([]Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.db.Read().QueryContext(ctx, selectScans+` WHERE s.id IN (SELECT value->>0 FROM json_each($1)) ORDER BY s.id`, list)
+	rows, err := s.db.Read().QueryContext(ctx, selectScans+` WHERE s.id `+db.AmongTexts+` ORDER BY s.id`, list)
 	return db.All(rows, err, s.read)
 }
 
