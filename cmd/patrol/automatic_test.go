@@ -16,6 +16,7 @@ import (
 // TestUpgradeShowsWithinAMinute is a host that arrives, and whose package manager then
 // upgrades one package and installs another: nobody asks for a scan.
 func TestUpgradeShowsWithinAMinute(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	if err := os.CopyFS(root, os.DirFS(fixture)); err != nil {
 		t.Fatal(err)

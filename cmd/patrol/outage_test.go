@@ -27,6 +27,7 @@ import (
 // TestDatabaseGone takes the database away in the middle of a scan of every node,
 // until the console has refused its agents several times.
 func TestDatabaseGone(t *testing.T) {
+	t.Parallel()
 	const agents = 20
 	outage(t, agents, func(address string) {
 		eventually(t, "agents that are refused", func() bool { return refusals(t, address) >= agents/2 })

@@ -141,15 +141,16 @@ func watch(zone *time.Location, start, end time.Time) [][]int64 {
 		_, offset := time.Unix(at, 0).In(zone).Zone()
 		return (at + int64(offset)) / 60
 	}
+	var calendar calendar
 	last := shown(start.Unix() - 60)
 	highest := last
 	for at := start.Unix(); at < end.Unix(); at += 60 {
 		now := shown(at)
-		is := read(now)
+		is := calendar.read(now)
 		for i, e := range expressions {
 			fires := e.matches(is) && (e.hourly || now > highest)
 			for skipped := last + 1; skipped < now && !e.hourly && !fires; skipped++ {
-				fires = skipped > highest && e.matches(read(skipped))
+				fires = skipped > highest && e.matches(calendar.read(skipped))
 			}
 			if fires {
 				noted[i] = append(noted[i], at)
@@ -160,7 +161,19 @@ func watch(zone *time.Location, start, end time.Time) [][]int64 {
 	return noted
 }
 
-func read(minutes int64) reading {
-	t := time.Unix(minutes*60, 0).UTC()
-	return reading{int(t.Month()), t.Day(), int(t.Weekday()), t.Hour(), t.Minute()}
+// calendar knows today's date, which a wall clock shows more often than once.
+type calendar struct {
+	today int64
+	date  reading
+}
+
+func (c *calendar) read(minutes int64) reading {
+	const day = 24 * 60
+	if today := minutes / day; today != c.today {
+		t := time.Unix(minutes*60, 0).UTC()
+		c.today, c.date = today, reading{month: int(t.Month()), day: t.Day(), weekday: int(t.Weekday())}
+	}
+	is := c.date
+	is.hour, is.minute = int(minutes%day/60), int(minutes%60)
+	return is
 }
