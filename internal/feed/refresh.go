@@ -51,8 +51,8 @@ func (s *Service) Refresh(ctx context.Context) error {
 	return err
 }
 
-// lastAsked returns when any console asked OSV last, and why that failed if this one
-// did so; zero if nobody did.
+// lastAsked returns when any console asked OSV last, and why that was in vain; zero if
+// nobody did.
 func (s *Service) lastAsked(ctx context.Context) (at time.Time, failed string, err error) {
 	last, err := s.store.readState()
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *Service) lastAsked(ctx context.Context) (at time.Time, failed string, e
 	}
 	h, err := s.handed(ctx)
 	if h.osvChecked.After(at) {
-		at, failed = h.osvChecked, "" // another one did since
+		at, failed = h.osvChecked, h.osvError // another one did since
 	}
 	return at, failed, err
 }

@@ -94,6 +94,32 @@ func TestOneConsoleRefreshes(t *testing.T) {
 	}
 }
 
+// What one console asked in vain all know of: none asks again at once, and each says why,
+// until one had success.
+func TestOneConsoleAsksInVain(t *testing.T) {
+	c := shareHouse(t)
+	first, _ := c.open()
+	second, _ := c.open()
+	c.feed.put("/Go/all.zip", "")
+	if err := first.Refresh(t.Context()); err == nil {
+		t.Error("what is not there was refreshed")
+	}
+	c.feed.since()
+	if !due(t, second) {
+		t.Error("the other console takes the feed for new enough")
+	}
+	if err := second.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), "all.zip") || len(c.feed.since()) > 0 {
+		t.Errorf("Refresh of the other console = %v; want why, and that nobody was asked", err)
+	}
+	c.feed.put("/Go/all.zip", string(zipOf(t, goRecord)))
+	for _, s := range []*Service{second, first} {
+		s.now = func() time.Time { return time.Now().Add(6 * time.Minute) }
+		if err := s.Refresh(t.Context()); err != nil || due(t, s) {
+			t.Errorf("Refresh some minutes later = %v", err)
+		}
+	}
+}
+
 // What was asked for by a clock that was far ahead does not count when it is set back:
 // nobody waits until then.
 func TestClockThatWasAhead(t *testing.T) {

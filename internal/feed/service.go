@@ -207,8 +207,10 @@ func (s *Service) updateUnless(ctx context.Context, named []string, spared func(
 		if spared(*h) {
 			return nil
 		}
-		h.osvChecked = s.now()
-		outcome, err = s.update(ctx, named)
+		h.osvChecked, h.osvError = s.now(), ""
+		if outcome, err = s.update(ctx, named); err != nil {
+			h.osvError = line(err)
+		}
 		return err
 	})
 	if ctx.Err() != nil {

@@ -43,13 +43,14 @@ type handed struct {
 	bundle, before         string
 	revision, intelligence string
 	osvChecked             time.Time
+	osvError               string // why that was in vain
 	intelligenceChecked    time.Time
 }
 
 func (s *Service) handed(ctx context.Context) (h handed, err error) {
-	row := s.db.Read().QueryRowContext(ctx, `SELECT bundle, bundle_before, revision, intelligence, osv_checked_at, intelligence_checked_at FROM feed_shared WHERE id = 1`)
+	row := s.db.Read().QueryRowContext(ctx, `SELECT bundle, bundle_before, revision, intelligence, osv_checked_at, osv_error, intelligence_checked_at FROM feed_shared WHERE id = 1`)
 	_, err = db.One(row, func(scan db.Scan) (struct{}, error) {
-		return struct{}{}, scan(&h.bundle, &h.before, &h.revision, &h.intelligence, db.Time{Time: &h.osvChecked}, db.Time{Time: &h.intelligenceChecked})
+		return struct{}{}, scan(&h.bundle, &h.before, &h.revision, &h.intelligence, db.Time{Time: &h.osvChecked}, &h.osvError, db.Time{Time: &h.intelligenceChecked})
 	})
 	if errors.Is(err, db.ErrNotFound) {
 		err = nil
@@ -130,11 +131,12 @@ func (s *Service) handOn(ctx context.Context, h handed) error {
 		}
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO feed_shared (id, bundle, bundle_before, revision, intelligence, osv_checked_at, intelligence_checked_at)
-			VALUES (1, $1, $2, $3, $4, $5, $6)
+		_, err := tx.ExecContext(ctx, `INSERT INTO feed_shared (id, bundle, bundle_before, revision, intelligence, osv_checked_at, osv_error, intelligence_checked_at)
+			VALUES (1, $1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (id) DO UPDATE SET bundle = excluded.bundle, bundle_before = excluded.bundle_before, revision = excluded.revision,
-				intelligence = excluded.intelligence, osv_checked_at = excluded.osv_checked_at, intelligence_checked_at = excluded.intelligence_checked_at`,
-			h.bundle, h.before, h.revision, h.intelligence, micros(h.osvChecked), micros(h.intelligenceChecked))
+				intelligence = excluded.intelligence, osv_checked_at = excluded.osv_checked_at, osv_error = excluded.osv_error,
+				intelligence_checked_at = excluded.intelligence_checked_at`,
+			h.bundle, h.before, h.revision, h.intelligence, micros(h.osvChecked), h.osvError, micros(h.intelligenceChecked))
 		tx.AfterCommit(func() { s.settings.Signals.Wake(sharing) })
 		return err
 	})

@@ -57,7 +57,7 @@ func (s *Service) CountTrend(ctx context.Context) error {
 		}
 	}
 	all := fleet.Scope{Column: fleet.All}
-	open, _, err := s.openNow(ctx, all)
+	open, _, err := openNow(ctx, s.db.Read(), all)
 	if err != nil || sum(open) <= s.many || now.Sub(time.UnixMicro(aged)).Abs() < ageEvery {
 		return err
 	}
@@ -79,12 +79,16 @@ func (s *Service) forgetDays(ctx context.Context, today int64) error {
 // keepDays counts the days before one, and none that stands there already. The first
 // time it goes back as far as a trend can.
 func (s *Service) keepDays(ctx context.Context, through, today int64) error {
-	all := fleet.Scope{Column: fleet.All}
-	open, decided, err := s.openNow(ctx, all)
-	if err != nil {
+	var found map[slot]*flow
+	err := s.db.ReadTx(ctx, func(q db.Querier) error {
+		all := fleet.Scope{Column: fleet.All}
+		open, decided, err := openNow(ctx, q, all)
+		if err != nil {
+			return err
+		}
+		found, err = countDays(ctx, q, all, max(through, today-trendDays), dayOf(s.now()), open, decided)
 		return err
-	}
-	found, err := s.countDays(ctx, all, max(through, today-trendDays), dayOf(s.now()), open, decided)
+	})
 	if err != nil {
 		return err
 	}
@@ -116,7 +120,7 @@ func (s *Service) keepDays(ctx context.Context, through, today int64) error {
 }
 
 func (s *Service) keepAges(ctx context.Context, now time.Time) error {
-	cohorts, err := s.countAges(ctx, fleet.Scope{Column: fleet.All})
+	cohorts, err := countAges(ctx, s.db.Read(), fleet.Scope{Column: fleet.All})
 	if err != nil {
 		return err
 	}
@@ -146,25 +150,19 @@ func (s *Service) keepAges(ctx context.Context, now time.Time) error {
 	})
 }
 
-func (s *Service) countAges(ctx context.Context, scope fleet.Scope) ([]cohort, error) {
+func countAges(ctx context.Context, q db.Querier, scope fleet.Scope) ([]cohort, error) {
 	where := `$1 = 'null'`
 	if scope.Column != fleet.All {
 		where = `resolved_at IS NULL AND ` + amongNumbers(`$1`)
 	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT (`+alike+`) / 4, (`+alike+`) / 2 % 2, opened_at / 86400000000, count(*) FROM occurrence WHERE state = 'open' AND `+where+` GROUP BY 1, 2, 3`, scope.Column)
+	rows, err := q.QueryContext(ctx, `SELECT (`+alike+`) / 4, (`+alike+`) / 2 % 2, opened_at / 86400000000, count(*) FROM occurrence WHERE state = 'open' AND `+where+` GROUP BY 1, 2, 3`, scope.Column)
 	return db.All(rows, err, readCohort)
 }
 
 func readCohort(scan db.Scan) (c cohort, err error) { return c, scan(&c.rank, &c.kev, &c.day, &c.open) }
 
 // tellAges tells how old what is open is, and what of it is overdue.
-func (s *Service) tellAges(ctx context.Context, t *Trend, scope fleet.Scope) error {
-	cohorts, at, err := s.cohorts(ctx, scope, sum(t.Open))
-	if err != nil {
-		return err
-	}
-	t.AsOf = at
-	today := dayOf(s.now())
+func (t *Trend) tellAges(cohorts []cohort, today int64) {
 	for i, from := range ages {
 		age := Age{From: from}
 		if i+1 < len(ages) {
@@ -183,26 +181,25 @@ func (s *Service) tellAges(ctx context.Context, t *Trend, scope fleet.Scope) err
 			addTo(&t.Overdue, severity, c.open)
 		}
 	}
-	return nil
 }
 
 // cohorts returns what is open by the day on which it was opened, and when that was
 // counted.
-func (s *Service) cohorts(ctx context.Context, scope fleet.Scope, open int) ([]cohort, time.Time, error) {
-	now := s.now().UTC()
+func (s *Service) cohorts(ctx context.Context, q db.Querier, scope fleet.Scope, open int, now time.Time) ([]cohort, time.Time, error) {
+	now = now.UTC()
 	if scope.Column != fleet.All || open <= s.many {
-		counted, err := s.countAges(ctx, scope)
+		counted, err := countAges(ctx, q, scope)
 		return counted, now, err
 	}
 	var aged time.Time
-	if err := s.db.Read().QueryRowContext(ctx, `SELECT aged_at FROM trend WHERE id = 1`).Scan(db.Time{Time: &aged}); err != nil {
+	if err := q.QueryRowContext(ctx, `SELECT aged_at FROM trend WHERE id = 1`).Scan(db.Time{Time: &aged}); err != nil {
 		return nil, now, err
 	}
 	if aged.UnixMicro() == 0 {
-		counted, err := s.countAges(ctx, scope)
+		counted, err := countAges(ctx, q, scope)
 		return counted, now, err
 	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT rank, kev, day, open FROM trend_age`)
+	rows, err := q.QueryContext(ctx, `SELECT rank, kev, day, open FROM trend_age`)
 	kept, err := db.All(rows, err, readCohort)
 	return kept, aged, err
 }

@@ -13,20 +13,21 @@ import (
 // inventory is what some nodes have installed.
 type inventory struct {
 	id         int64
+	digest     string
 	ecosystems []string
 	nodes      int
 }
 
 // lacking returns the inventories of nodes that have no result under a revision.
 func (s *Service) lacking(ctx context.Context, rev *feed.Revision) ([]inventory, error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT i.id, i.ecosystems, n.nodes
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT i.id, i.digest, i.ecosystems, n.nodes
 		FROM (SELECT n.inventory_id AS id, count(*) AS nodes FROM node AS n JOIN node_result AS h ON h.node_id = n.id
 			WHERE n.inventory_id IS NOT NULL GROUP BY n.inventory_id) AS n
 		JOIN inventory AS i ON i.id = n.id
 		WHERE NOT EXISTS (SELECT 1 FROM result_of AS m WHERE m.inventory_id = i.id AND m.revision = $1 AND m.engine = $2)
 		ORDER BY i.id`, rev.ID(), match.EngineVersion)
 	lacking, err := db.All(rows, err, func(scan db.Scan) (i inventory, err error) {
-		return i, scan(&i.id, db.JSON{Into: &i.ecosystems}, &i.nodes)
+		return i, scan(&i.id, &i.digest, db.JSON{Into: &i.ecosystems}, &i.nodes)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("find inventories without a result: %w", err)

@@ -79,7 +79,7 @@ func (s *Service) matchWhole(ctx context.Context, r rematch, lacking []inventory
 		for _, i := range some {
 			if _, err := s.Match(ctx, i.id, i.ecosystems, r.rev); err != nil {
 				failed++
-				first = cmp.Or(first, fmt.Errorf("match inventory %d: %w", i.id, err))
+				first = cmp.Or(first, fmt.Errorf("match inventory %s: %w", i.digest, err))
 			}
 			if ctx.Err() != nil {
 				return ctx.Err()

@@ -2,8 +2,10 @@ package finding
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"patrol/internal/feed"
@@ -94,11 +96,11 @@ func (s *Service) Rematch(ctx context.Context, k Knowledge, rev *feed.Revision) 
 		if err != nil {
 			return err
 		}
-		if err := s.matchLacking(ctx, k, r, lacking); err != nil {
-			return err
+		if err = s.matchLacking(ctx, k, r, lacking); err == nil {
+			err = s.moveAll(ctx, r)
 		}
-		if err := s.moveAll(ctx, r); err != nil {
-			return err
+		if err != nil {
+			return errors.Join(err, s.failRematch(ctx, r, err))
 		}
 		return s.endRematch(ctx, rev)
 	})
@@ -132,8 +134,8 @@ const (
 	byEngine = "engine" // the console has other rules
 )
 
-// beginRematch goes on with the re-match against a revision that was begun, or
-// begins one; any other is over.
+// beginRematch goes on with the re-match against a revision that was begun, or has
+// failed, or begins one; any other is over.
 func (s *Service) beginRematch(ctx context.Context, rev *feed.Revision, lacking []inventory, moving []moving) (r rematch, err error) {
 	r.rev = rev
 	nodes := len(moving)
@@ -142,7 +144,8 @@ func (s *Service) beginRematch(ctx context.Context, rev *feed.Revision, lacking 
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		now := s.now().UnixMicro()
-		rows, err := tx.QueryContext(ctx, `UPDATE rematch SET state = 'complete', finished_at = $1 WHERE state = 'running' AND (revision <> $2 OR engine <> $3) RETURNING id`,
+		rows, err := tx.QueryContext(ctx, `UPDATE rematch SET state = CASE error WHEN '' THEN 'complete' ELSE 'failed' END, finished_at = $1
+			WHERE state = 'running' AND (revision <> $2 OR engine <> $3) RETURNING id`,
 			now, rev.ID(), match.EngineVersion)
 		overtaken, err := db.All(rows, err, db.Value[string])
 		if err != nil {
@@ -153,7 +156,8 @@ func (s *Service) beginRematch(ctx context.Context, rev *feed.Revision, lacking 
 				return err
 			}
 		}
-		rows, err = tx.QueryContext(ctx, `SELECT id FROM rematch WHERE state = 'running'`)
+		rows, err = tx.QueryContext(ctx, `UPDATE rematch SET state = 'running', finished_at = NULL
+			WHERE state IN ('running', 'failed') AND revision = $1 AND engine = $2 RETURNING id`, rev.ID(), match.EngineVersion)
 		going, err := db.All(rows, err, db.Value[string])
 		if err != nil {
 			return err
@@ -171,14 +175,33 @@ func (s *Service) beginRematch(ctx context.Context, rev *feed.Revision, lacking 
 	return r, err
 }
 
-// endRematch says that the re-match is over, if one went on, and forgets what
-// inventories gave under other revisions: nobody asks for that again.
+// failRematch says why a re-match goes no further for now. It will be tried again; that
+// it fails is told the first time.
+func (s *Service) failRematch(ctx context.Context, r rematch, because error) error {
+	text := strings.Join(strings.Fields(because.Error()), " ")
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		var before string
+		if err := tx.QueryRowContext(ctx, `SELECT error FROM rematch WHERE id = $1`, r.id).Scan(&before); err != nil {
+			return err
+		}
+		now := s.now()
+		_, err := tx.ExecContext(ctx, `UPDATE rematch SET state = 'failed', error = $2, finished_at = $3 WHERE id = $1`, r.id, text, now.UnixMicro())
+		if err != nil || before != "" {
+			return err
+		}
+		return event.Append(ctx, tx, now, "rematch.failed", r.id, map[string]string{"rematch": r.id, "revision": r.rev.ID(), "error": text})
+	})
+}
+
+// endRematch says that the re-match is over, if one went on or had failed, and forgets
+// what inventories gave under other revisions: nobody asks for that again.
 func (s *Service) endRematch(ctx context.Context, rev *feed.Revision) error {
 	var over []ended
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		now := s.now()
-		rows, err := tx.QueryContext(ctx, `UPDATE rematch SET state = 'complete', finished_at = $1 WHERE state = 'running'
-			RETURNING id, cause, revision, nodes, opened, resolved, started_at`, now.UnixMicro())
+		rows, err := tx.QueryContext(ctx, `UPDATE rematch SET state = 'complete', error = '', finished_at = $1
+			WHERE state = 'running' OR state = 'failed' AND revision = $2 AND engine = $3
+			RETURNING id, cause, revision, nodes, opened, resolved, started_at`, now.UnixMicro(), rev.ID(), match.EngineVersion)
 		over, err = db.All(rows, err, func(scan db.Scan) (e ended, err error) {
 			return e, scan(&e.ID, &e.Cause, &e.Revision, &e.Nodes, &e.Opened, &e.Resolved, db.Time{Time: &e.StartedAt})
 		})

@@ -253,7 +253,7 @@ func TestComparisonStands(t *testing.T) {
 
 func TestSweepRematches(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		for i, state := range []string{"complete", "complete", "running"} {
+		for i, state := range []string{"failed", "complete", "running"} {
 			h.execute(`INSERT INTO rematch (id, cause, state, revision_before, revision, engine, records_new, records_changed, records_gone, components, nodes,
 				opened, resolved, unchanged, started_at, finished_at) VALUES ($1, 'feed', $2, '', '', '1', 0, 0, 0, 0, 0, 0, 0, 0, 0, $3)`, fmt.Sprint(i), state, i+1)
 		}
@@ -302,33 +302,61 @@ func TestRematchOfWhatDependsOnTheNode(t *testing.T) {
 	})
 }
 
-// One inventory that cannot be matched leaves only its own nodes behind. The fault is a
-// trigger in SQLite's words.
+// One inventory that cannot be matched leaves only its own nodes behind, and holds up
+// neither the rest of the fleet nor the sweep. The re-match says why it failed, and is
+// complete once it can be. The fault is an index that lets the inventory have no second
+// result.
 func TestRematchAroundAFault(t *testing.T) {
-	h := newHouse(t, dbtest.OpenSQLite(t, filepath.Join(t.TempDir(), "patrol.db"), migrations...))
-	p := h.feed()
-	first := p.publish(record{id: "GO-1", ecosystem: "Go", pkg: "example.org/a", fixed: "1.0.0", aliases: []string{"CVE-2026-1"}})
-	faulty, sound := h.node("web-1"), h.node("web-2")
-	h.scan(faulty, first, goModule("example.org/a", "1.1.0"))
-	h.scan(sound, first, goModule("example.org/a", "1.2.0"))
-	p.publish(record{id: "GO-1", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-1"}})
-	h.execute(`DELETE FROM result_of`)
-	h.execute(`CREATE TRIGGER fault BEFORE INSERT ON result_of WHEN NEW.inventory_id = (SELECT inventory_id FROM node WHERE name = 'web-1')
-			BEGIN SELECT RAISE(ABORT, 'the disk has a fault'); END`)
-	rev, _, err := p.Newest(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Rematch(t.Context(), p, rev); err == nil || !strings.Contains(err.Error(), "the disk has a fault") {
-		t.Errorf("Rematch = %v", err)
-	}
-	if f, s := h.occurrences(faulty), h.occurrences(sound); len(f) != 0 || len(s) != 1 {
-		t.Errorf("%d occurrences where the fault is, %d where there is none", len(f), len(s))
-	}
-	h.execute(`DROP TRIGGER fault`)
-	h.rematch(p)
-	if f := h.occurrences(faulty); len(f) != 1 {
-		t.Errorf("%d occurrences after the fault was mended", len(f))
+	const fault = "unique constraint"
+	for name, end := range map[string]func(h house, node string, rev *feed.Revision){
+		"the fault is mended":             func(h house, _ string, _ *feed.Revision) { h.execute(`DROP INDEX fault`) },
+		"the node has something else now": func(h house, node string, rev *feed.Revision) { h.scan(node, rev, goModule("example.org/a", "1.3.0")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, h house) {
+				p := h.feed()
+				first := p.publish(record{id: "GO-1", ecosystem: "Go", pkg: "example.org/a", fixed: "1.0.0", aliases: []string{"CVE-2026-1"}})
+				faulty, sound := h.node("web-1"), h.node("web-2")
+				h.scan(faulty, first, goModule("example.org/a", "1.1.0"))
+				h.scan(sound, first, goModule("example.org/a", "1.2.0"))
+				rev := p.publish(record{id: "GO-1", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-1"}})
+				inventory := h.count(`SELECT inventory_id FROM node WHERE name = 'web-1'`)
+				h.execute(`UPDATE result_of SET engine = 'before'`)
+				h.execute(fmt.Sprintf(`CREATE UNIQUE INDEX fault ON result_of (inventory_id) WHERE inventory_id = %d`, inventory))
+				h.execute(`INSERT INTO result (digest, uncovered, unread) VALUES ('that nothing needs', '[]', '[]')`)
+				for range 2 {
+					if err := h.Rematch(t.Context(), p, rev); err == nil || !strings.Contains(strings.ToLower(err.Error()), fault) {
+						t.Errorf("Rematch = %v", err)
+					}
+				}
+				if f, s := h.occurrences(faulty), h.occurrences(sound); len(f) != 0 || len(s) != 1 {
+					t.Errorf("%d occurrences where the fault is, %d where there is none", len(f), len(s))
+				}
+				digest := dbtest.Text(t, h.db.Read(), `SELECT digest FROM inventory WHERE id = $1`, inventory)
+				if got := dbtest.Text(t, h.db.Read(), `SELECT state || ': ' || error FROM rematch`); !strings.HasPrefix(got, "failed: match inventory "+digest) ||
+					!strings.Contains(strings.ToLower(got), fault) {
+					t.Errorf("it says %q", got)
+				}
+				if n := h.count(`SELECT count(*) FROM event WHERE type = 'rematch.failed'`); n != 1 {
+					t.Errorf("%d events tell that it failed; want one, however often it is tried", n)
+				}
+				if n, err := h.SweepResults(t.Context(), h.clock.Now()); err != nil || n != 1 {
+					t.Errorf("%d results were swept, %v; want the one that nothing needs", n, err)
+				}
+
+				end(h, faulty, rev)
+				h.rematch(p)
+				if f := h.occurrences(faulty); len(f) != 1 {
+					t.Errorf("%d occurrences where the fault was", len(f))
+				}
+				if got := dbtest.Text(t, h.db.Read(), `SELECT state || error FROM rematch`); got != "complete" {
+					t.Errorf("in the end it is %q", got)
+				}
+				if n := h.count(`SELECT count(*) FROM event WHERE type = 'rematch.completed'`); n != 1 {
+					t.Errorf("%d events tell that it is over", n)
+				}
+			})
+		})
 	}
 }
 

@@ -33,7 +33,7 @@ func (s *Service) SweepOccurrences(ctx context.Context, moment time.Time) (remov
 
 // SweepRematches removes re-matches that ended before a moment, and returns how many.
 func (s *Service) SweepRematches(ctx context.Context, moment time.Time) (removed int64, err error) {
-	removed, err = s.db.SweepOldest(ctx, `SELECT id FROM rematch WHERE finished_at < $1 AND state = 'complete' ORDER BY finished_at, id`,
+	removed, err = s.db.SweepOldest(ctx, `SELECT id FROM rematch WHERE finished_at < $1 AND state <> 'running' ORDER BY finished_at, id`,
 		[]string{`rematch WHERE id`}, sweepRematches, moment.UnixMicro())
 	if err != nil {
 		return removed, fmt.Errorf("remove old re-matches: %w", err)
@@ -54,7 +54,8 @@ func (s *Service) sweep(ctx context.Context, statement string, args ...any) (rem
 	return removed, err
 }
 
-// unmoving holds while no re-match goes on, whose results no node holds yet.
+// unmoving holds while no re-match goes on, whose results no node holds yet. One that
+// failed has had the nodes move that could; what it needs more it makes again.
 const unmoving = `NOT EXISTS (SELECT 1 FROM rematch WHERE state = 'running')`
 
 // needless holds for a result r that says what is wrong with no node now, and what

@@ -94,28 +94,36 @@ func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
 	if t.Due, err = s.due(ctx); err != nil {
 		return t, err
 	}
-	if t.Open, t.Decided, err = s.openNow(ctx, scope); err != nil {
-		return t, fmt.Errorf("count what is open: %w", err)
-	}
-	days, err := s.days(ctx, scope, first, dayOf(now), t.Open, t.Decided)
+	var days map[slot]*flow
+	var cohorts []cohort
+	err = s.db.ReadTx(ctx, func(q db.Querier) (err error) {
+		if t.Open, t.Decided, err = openNow(ctx, q, scope); err != nil {
+			return fmt.Errorf("count what is open: %w", err)
+		}
+		if days, err = daysOf(ctx, q, scope, first, dayOf(now), t.Open, t.Decided); err != nil {
+			return fmt.Errorf("count by day: %w", err)
+		}
+		if cohorts, t.AsOf, err = s.cohorts(ctx, q, scope, sum(t.Open), now); err != nil {
+			return fmt.Errorf("count by age: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
-		return t, fmt.Errorf("count by day: %w", err)
+		return t, err
 	}
 	t.tellDays(days, first, last)
-	if err := s.tellAges(ctx, &t, scope); err != nil {
-		return t, fmt.Errorf("count by age: %w", err)
-	}
+	t.tellAges(cohorts, dayOf(now))
 	return t, nil
 }
 
 // openNow counts by the numbers that are kept: of places, which are fewer than those of
 // nodes, for who sees all of these.
-func (s *Service) openNow(ctx context.Context, scope fleet.Scope) (open, decided fleet.Counts, err error) {
+func openNow(ctx context.Context, q db.Querier, scope fleet.Scope) (open, decided fleet.Counts, err error) {
 	by, numbers := `rank, ''`, `affected_package WHERE $1 = 'null'`
 	if scope.Column != fleet.All {
 		by, numbers = `0, severity`, `node_count WHERE node_id `+db.AmongTexts
 	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT `+by+`, CAST(sum(open) AS BIGINT), CAST(sum(decided) AS BIGINT) FROM `+numbers+` GROUP BY 1, 2`, scope.Column)
+	rows, err := q.QueryContext(ctx, `SELECT `+by+`, CAST(sum(open) AS BIGINT), CAST(sum(decided) AS BIGINT) FROM `+numbers+` GROUP BY 1, 2`, scope.Column)
 	if err != nil {
 		return open, decided, err
 	}
@@ -146,24 +154,24 @@ type flow struct {
 	hours                  map[int]int
 }
 
-// days returns what came and went from a day on until today, and what was open at the
+// daysOf returns what came and went from a day on until today, and what was open at the
 // end of each day. Days that are over stand in a table, for who sees all nodes; the
 // others are counted.
-func (s *Service) days(ctx context.Context, scope fleet.Scope, first, today int64, open, decided fleet.Counts) (map[slot]*flow, error) {
+func daysOf(ctx context.Context, q db.Querier, scope fleet.Scope, first, today int64, open, decided fleet.Counts) (map[slot]*flow, error) {
 	kept := map[slot]*flow{}
 	from := first
 	if scope.Column == fleet.All {
-		row := s.db.Read().QueryRowContext(ctx, `SELECT through FROM trend WHERE id = 1`)
+		row := q.QueryRowContext(ctx, `SELECT through FROM trend WHERE id = 1`)
 		through, err := db.One(row, db.Value[int64])
 		if err != nil {
 			return nil, err
 		}
 		from = max(first, through)
-		if kept, err = s.keptDays(ctx, first, from); err != nil {
+		if kept, err = keptDays(ctx, q, first, from); err != nil {
 			return nil, err
 		}
 	}
-	counted, err := s.countDays(ctx, scope, from, today, open, decided)
+	counted, err := countDays(ctx, q, scope, from, today, open, decided)
 	if err != nil {
 		return nil, err
 	}
@@ -171,8 +179,8 @@ func (s *Service) days(ctx context.Context, scope fleet.Scope, first, today int6
 	return kept, nil
 }
 
-func (s *Service) keptDays(ctx context.Context, first, before int64) (map[slot]*flow, error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT day, rank, open, opened, resolved, fixed, seconds, hours FROM trend_day WHERE day >= $1 AND day < $2`, first, before)
+func keptDays(ctx context.Context, q db.Querier, first, before int64) (map[slot]*flow, error) {
+	rows, err := q.QueryContext(ctx, `SELECT day, rank, open, opened, resolved, fixed, seconds, hours FROM trend_day WHERE day >= $1 AND day < $2`, first, before)
 	if err != nil {
 		return nil, err
 	}
@@ -187,8 +195,8 @@ func (s *Service) keptDays(ctx context.Context, first, before int64) (map[slot]*
 }
 
 // countDays counts from occurrences. What was open at the end of a day is what is open
-// now, less what was opened since, with what was resolved since.
-func (s *Service) countDays(ctx context.Context, scope fleet.Scope, first, today int64, open, decided fleet.Counts) (map[slot]*flow, error) {
+// now, less what was opened since, with what was resolved since: all of one moment.
+func countDays(ctx context.Context, q db.Querier, scope fleet.Scope, first, today int64, open, decided fleet.Counts) (map[slot]*flow, error) {
 	found := make(map[slot]*flow)
 	of := func(at slot) *flow {
 		if found[at] == nil {
@@ -197,7 +205,7 @@ func (s *Service) countDays(ctx context.Context, scope fleet.Scope, first, today
 		return found[at]
 	}
 	begins := dayAt(first).UnixMicro()
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT rank, day, CAST(sum(opened) AS BIGINT) FROM (`+openedBy(scope)+`) AS o GROUP BY 1, 2`, scope.Column, begins)
+	rows, err := q.QueryContext(ctx, `SELECT rank, day, CAST(sum(opened) AS BIGINT) FROM (`+openedBy(scope)+`) AS o GROUP BY 1, 2`, scope.Column, begins)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +219,7 @@ func (s *Service) countDays(ctx context.Context, scope fleet.Scope, first, today
 	if err != nil {
 		return nil, err
 	}
-	rows, err = s.db.Read().QueryContext(ctx, `SELECT rank, day, fixed, hours, count(*), CAST(sum(lasted) AS BIGINT) FROM (
+	rows, err = q.QueryContext(ctx, `SELECT rank, day, fixed, hours, count(*), CAST(sum(lasted) AS BIGINT) FROM (
 			SELECT rank, resolved_at / 86400000000 AS day, CASE WHEN resolved_because IN ('`+Upgraded+`', '`+Removed+`') THEN 1 ELSE 0 END AS fixed,
 				CASE WHEN resolved_at - opened_at < 172800000000 THEN (resolved_at - opened_at) / 3600000000
 					ELSE (resolved_at - opened_at) / 86400000000 * 24 END AS hours, (resolved_at - opened_at) / 1000000 AS lasted

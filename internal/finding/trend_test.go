@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +112,45 @@ func TestTrend(t *testing.T) {
 		theirs, err := h.Trend(team, finding.TrendQuery{From: noon})
 		if err != nil || theirs.Days[0].Opened != one || theirs.Days[4].Resolved != (fleet.Counts{}) || theirs.Open != (fleet.Counts{Critical: 2, Medium: 1}) {
 			t.Errorf("a team sees %+v, %v", theirs, err)
+		}
+	})
+}
+
+// A trend is of one moment, whatever is opened and resolved while it is asked for: before
+// the first was opened, nothing was open.
+func TestTrendWhileMuchChanges(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		rev := revision{"r", []advisory{{"D-1", "Debian:12", "openssl", "", "CVE-2026-1", critical}}}
+		node := h.node("web-1")
+		h.scan(node, rev, vulnerable)
+		clean := h.put()
+		now, next := h.had[node], finding.State{Inventory: clean.Inventory.ID, Result: h.match(clean, rev)}
+		var changing sync.WaitGroup
+		var done atomic.Bool
+		changing.Go(func() {
+			defer done.Store(true)
+			for range 100 {
+				err := h.db.Write(t.Context(), func(tx *db.Tx) error {
+					_, _, err := h.Apply(t.Context(), tx, node, "scan", now, next, nil)
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				now, next = next, now
+			}
+		})
+		defer changing.Wait()
+		for !done.Load() {
+			trend := h.trend(finding.TrendQuery{From: noon})
+			today := trend.Days[0]
+			if before := today.Open.Critical - today.Opened.Critical + today.Resolved.Critical; before != 0 {
+				t.Fatalf("%d open before the first day: %+v", before, today)
+			}
+			if youngest := trend.Ages[0].Open; youngest != trend.Open {
+				t.Fatalf("open are %+v, of today %+v", trend.Open, youngest)
+			}
 		}
 	})
 }

@@ -120,7 +120,8 @@ func fillReport(b *testing.B, d *db.DB, nodes, scans int) {
 			FROM scan AS s JOIN node AS n ON n.id = s.node_id`,
 		`UPDATE scan SET facet_id = f.id FROM scan_facet AS f, node AS n WHERE n.id = scan.node_id AND f.cause = scan.cause AND f.node_kind = n.kind
 			AND f.state = scan.state AND f.worst = scan.worst AND f.changed = CASE WHEN scan.opened > 0 THEN 1 ELSE 0 END`,
-		`INSERT INTO rematch SELECT 'rematch-' || i, 'feed', 'complete', 'a', 'b', '1', 1, 2, 3, 4, 5, 6, 7, 8, ` + fmt.Sprint(noon.UnixMicro()) + ` - CAST(i AS BIGINT) * 3600000000, 1 FROM ` + count(8760),
+		`INSERT INTO rematch (id, cause, state, revision_before, revision, engine, records_new, records_changed, records_gone,
+			components, nodes, opened, resolved, unchanged, started_at, finished_at) SELECT 'rematch-' || i, 'feed', 'complete', 'a', 'b', '1', 1, 2, 3, 4, 5, 6, 7, 8, ` + fmt.Sprint(noon.UnixMicro()) + ` - CAST(i AS BIGINT) * 3600000000, 1 FROM ` + count(8760),
 		`ANALYZE`,
 	}
 	if d.Dialect() == db.SQLite {

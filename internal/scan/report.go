@@ -137,7 +137,7 @@ func (q ReportQuery) scans() bool {
 // a node has.
 func (q ReportQuery) rematches() bool {
 	return q.Kind != KindScan && q.Node == "" && q.NodeKind == "" && q.Schedule == "" && q.Run == "" && q.Worst == "" &&
-		(q.Trigger == "" || q.Trigger == "feed" || q.Trigger == "engine") && (q.State == "" || q.State == "running" || q.State == Complete)
+		(q.Trigger == "" || q.Trigger == "feed" || q.Trigger == "engine") && (q.State == "" || q.State == "running" || q.State == Complete || q.State == Failed)
 }
 
 func (s *Service) reportScans(ctx context.Context, q ReportQuery, scope fleet.Scope, before newest, limit int) ([]ReportEntry, error) {
@@ -274,13 +274,13 @@ func (s *Service) reportRematches(ctx context.Context, q ReportQuery, before new
 		where += ` AND opened + resolved > 0`
 	}
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, cause, state, revision_before, revision, engine, records_new, records_changed, records_gone,
-			components, nodes, opened, resolved, unchanged, started_at, finished_at
+			components, nodes, opened, resolved, unchanged, error, started_at, finished_at
 		FROM rematch WHERE `+where+` ORDER BY started_at DESC, id DESC LIMIT `+args.add(limit), args...)
 	return db.All(rows, err, func(scan db.Scan) (ReportEntry, error) {
 		e := ReportEntry{Kind: KindRematch, Feed: &Feed{}, Rematch: &Rematch{}}
 		err := scan(&e.ID, &e.Trigger, &e.State, &e.Rematch.RevisionBefore, &e.Feed.Revision, &e.Engine,
 			&e.Rematch.RecordsNew, &e.Rematch.RecordsChanged, &e.Rematch.RecordsGone,
-			&e.Components, &e.Rematch.Nodes, &e.Opened, &e.Resolved, &e.Unchanged, db.Time{Time: &e.At}, db.Time{Time: &e.FinishedAt})
+			&e.Components, &e.Rematch.Nodes, &e.Opened, &e.Resolved, &e.Unchanged, &e.Error, db.Time{Time: &e.At}, db.Time{Time: &e.FinishedAt})
 		e.StartedAt = e.At
 		if !e.FinishedAt.IsZero() {
 			e.Duration = e.FinishedAt.Sub(e.StartedAt).Seconds()

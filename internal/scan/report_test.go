@@ -17,10 +17,11 @@ import (
 func (h house) rematch(at time.Time, cause, state string, opened, resolved int) string {
 	h.t.Helper()
 	id := db.NewID()
+	because := map[string]string{"failed": "match inventory: no"}[state]
 	err := h.db.Write(h.t.Context(), func(tx *db.Tx) error {
 		_, err := tx.ExecContext(h.t.Context(), `INSERT INTO rematch (id, cause, state, revision_before, revision, engine, records_new, records_changed, records_gone,
-			components, nodes, opened, resolved, unchanged, started_at, finished_at) VALUES ($1, $2, $3, 'old', 'new', '1', 3, 2, 1, 40, 7, $4, $5, 9, $6, $7)`,
-			id, cause, state, opened, resolved, at.UnixMicro(), at.Add(2*time.Second).UnixMicro())
+			components, nodes, opened, resolved, unchanged, error, started_at, finished_at) VALUES ($1, $2, $3, 'old', 'new', '1', 3, 2, 1, 40, 7, $4, $5, 9, $6, $7, $8)`,
+			id, cause, state, opened, resolved, because, at.UnixMicro(), at.Add(2*time.Second).UnixMicro())
 		return err
 	})
 	if err != nil {
@@ -81,15 +82,15 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.clock.Advance(time.Hour)
-		idle := h.rematch(h.clock.Now(), "engine", "running", 0, 0)
+		idle, stuck := h.rematch(h.clock.Now(), "engine", "running", 0, 0), h.rematch(h.clock.Now(), "engine", "failed", 0, 0)
 		going := h.start(image)
 		for _, c := range []struct {
 			query scan.ReportQuery
 			want  []string
 		}{
-			{scan.ReportQuery{}, []string{going, idle, failed, again, known, clean, first}},
+			{scan.ReportQuery{}, []string{going, idle, stuck, failed, again, known, clean, first}},
 			{scan.ReportQuery{Kind: scan.KindScan}, []string{going, failed, again, clean, first}},
-			{scan.ReportQuery{Kind: scan.KindRematch}, []string{idle, known}},
+			{scan.ReportQuery{Kind: scan.KindRematch}, []string{idle, stuck, known}},
 			{scan.ReportQuery{Trigger: "feed"}, []string{known}},
 			{scan.ReportQuery{Trigger: scan.OnDemand}, []string{going, failed, again, clean, first}},
 			{scan.ReportQuery{Trigger: scan.ByUpload}, []string{}},
@@ -100,6 +101,7 @@ func TestReport(t *testing.T) {
 			{scan.ReportQuery{State: scan.Complete}, []string{again, known, clean, first}},
 			{scan.ReportQuery{State: "running"}, []string{idle}},
 			{scan.ReportQuery{State: scan.Queued}, []string{going}},
+			{scan.ReportQuery{State: scan.Failed}, []string{stuck}},
 			{scan.ReportQuery{Worst: "unknown"}, []string{again, first}},
 			{scan.ReportQuery{Worst: "malicious"}, []string{}},
 			{scan.ReportQuery{Changed: true}, []string{known, first}},
@@ -134,6 +136,9 @@ func TestReport(t *testing.T) {
 		if r := h.entries(scan.ReportQuery{Trigger: "feed"}, 1)[0]; r.Node != nil || r.Counts != nil || r.Duration != 2 || r.Opened != 5 || r.Unchanged != 9 ||
 			r.Components != 40 || r.Feed.Revision != "new" || *r.Rematch != (scan.Rematch{RevisionBefore: "old", RecordsNew: 3, RecordsChanged: 2, RecordsGone: 1, Nodes: 7}) {
 			t.Errorf("re-match = %+v", r)
+		}
+		if r := h.entries(scan.ReportQuery{State: scan.Failed}, 1)[0]; r.Kind != scan.KindRematch || r.Error != "match inventory: no" {
+			t.Errorf("a re-match that failed = %+v", r)
 		}
 		// A member of a team sees scans of its nodes, and nothing that tells of others.
 		team := access.With(t.Context(), access.Principal{Role: access.Viewer, Scope: `node.kind == "image"`})

@@ -81,10 +81,7 @@ func New(settle time.Duration, seen func(name, state string)) *Watcher {
 		settle: settle, seen: seen, wake: make(chan struct{}, 1),
 		trees: make(map[string]*tree), places: make(map[int32]map[string]*place),
 	}
-	var err error
-	if w.inotify, err = newInotify(); err != nil {
-		w.complain(err)
-	}
+	w.begin()
 	return w
 }
 
@@ -124,15 +121,8 @@ func (w *Watcher) drop(name string) {
 // no more use.
 func (w *Watcher) Run(ctx context.Context) {
 	var reading sync.WaitGroup
-	if w.inotify != nil {
-		reading.Go(func() {
-			if err := w.inotify.read(w.note); err != nil {
-				slog.Error("changes of packages are not noticed any more; start the agent again", "error", err)
-			}
-		})
-		defer reading.Wait()
-		defer func() { _ = w.inotify.close() }()
-	}
+	reading.Go(func() { w.read(ctx) })
+	defer reading.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -151,49 +141,6 @@ func (w *Watcher) Run(ctx context.Context) {
 		} else {
 			timer.Reset(max(0, time.Until(next)))
 		}
-	}
-}
-
-// note takes an event.
-func (w *Watcher) note(n notice) {
-	now := time.Now()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case n.mask&unix.IN_Q_OVERFLOW != 0: // events were lost: of whom nobody knows
-		for name := range w.trees {
-			w.touch(name, now)
-		}
-		return
-	case n.mask&unix.IN_IGNORED != 0: // the directory is gone, or the watch was removed
-		for name := range w.places[n.wd] {
-			w.touch(name, now)
-		}
-		delete(w.places, n.wd)
-		return
-	}
-	for name, p := range w.places[n.wd] {
-		if p.whole || n.name == "" || p.names[n.name] {
-			w.touch(name, now)
-		}
-	}
-}
-
-func (w *Watcher) touch(name string, now time.Time) {
-	t := w.trees[name]
-	if t == nil {
-		return
-	}
-	if t.last = now; t.first.IsZero() {
-		t.first = now
-		w.poke() // later events only put it off, which is seen when it is due
-	}
-}
-
-func (w *Watcher) poke() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
 	}
 }
 

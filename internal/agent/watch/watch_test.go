@@ -199,6 +199,20 @@ func TestBurstIsLookedAtOnce(t *testing.T) {
 	}
 }
 
+// When the kernel's notices cannot be read any more, what changed meanwhile is seen, and
+// what changes afterwards is noticed.
+func TestReadingFails(t *testing.T) {
+	h := watched(t, "var/lib/dpkg")
+	if err := h.FailReading(); err != nil {
+		t.Fatal(err)
+	}
+	// The first two may be seen by the looks at its end and at the new beginning.
+	for _, change := range []string{"the first change", "the second change", "a change that was watched"} {
+		h.replace("var/lib/dpkg/status", change)
+		h.wantNews(change)
+	}
+}
+
 func TestRemovedTreeIsNotLookedAt(t *testing.T) {
 	h := watched(t, "var/lib/dpkg")
 	h.replace("var/lib/dpkg/status", "new")

@@ -126,6 +126,19 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 // Read returns the pool for reading. A write through it fails.
 func (d *DB) Read() Querier { return d.questions }
 
+// ReadTx has f ask about one moment: none of its questions sees what is committed
+// meanwhile. In f only q is to be asked: to wait for another connection while holding
+// one deadlocks when all are held so.
+func (d *DB) ReadTx(ctx context.Context, f func(q Querier) error) error {
+	opts := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true} // which SQLite's reader always is
+	tx, err := d.reader.BeginTx(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // there is nothing to commit
+	return f(tx)
+}
+
 // Write runs f in one transaction: committed if f returns nil, rolled back
 // otherwise. f runs again if the transaction could not be put in order with others,
 // or was committed with one that failed.

@@ -130,6 +130,28 @@ func TestReaderCannotWrite(t *testing.T) {
 	}, notes)
 }
 
+func TestReadTxSeesOneMoment(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		dbtest.Write(t, d, func(tx *db.Tx) error { return insert(t.Context(), tx, "before") })
+		refused := errors.New("refused")
+		err := d.ReadTx(t.Context(), func(q db.Querier) error {
+			for range 2 {
+				if n := dbtest.Count(t, q, `SELECT count(*) FROM note`); n != 1 {
+					t.Errorf("%d notes; want what there was at first", n)
+				}
+				dbtest.Write(t, d, func(tx *db.Tx) error { return insert(t.Context(), tx, "meanwhile") })
+			}
+			return refused
+		})
+		if !errors.Is(err, refused) {
+			t.Errorf("ReadTx = %v; want the error of its function", err)
+		}
+		if got := texts(t, d); len(got) != 3 {
+			t.Errorf("notes = %q", got)
+		}
+	}, notes)
+}
+
 func TestConcurrentWritersQueue(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		const writers, each = 8, 50
