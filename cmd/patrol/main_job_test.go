@@ -14,6 +14,7 @@ import (
 	"patrol/internal/feed"
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/platform/db"
 	"patrol/internal/scan"
 	"patrol/internal/schedule"
 )
@@ -50,6 +51,7 @@ func TestMainJob(t *testing.T) {
 		}
 	})
 	t.Run("page", func(t *testing.T) {
+		openedEarlier(t, dir, 365*24*time.Hour) // so that something is overdue
 		command(t, "../../web", []string{
 			"PATROL_URL=" + c.Console.String(), "PATROL_USERNAME=admin", "PATROL_PASSWORD=" + password,
 			"PATROL_EXPECT_VULNERABILITY=CVE-2024-28757", "CHROMIUM=" + tool(t, "chromium"),
@@ -68,6 +70,24 @@ func TestMainJob(t *testing.T) {
 			command(t, "../..", []string{"PATROL_TOKEN=" + token.Token, "TMPDIR=" + dir, path}, "bash", "-euo", "pipefail", "-c", script)
 		}
 	})
+}
+
+// openedEarlier has all occurrences of the console over a directory be opened so
+// much earlier.
+func openedEarlier(t *testing.T, dir string, by time.Duration) {
+	t.Helper()
+	d, err := db.Open(t.Context(), filepath.Join(dir, "patrol.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	err = d.Write(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.ExecContext(t.Context(), `UPDATE occurrence SET opened_at = opened_at - $1`, by.Microseconds())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestFirstScanWaitsForTheFeed: a console that was given a feed matches its first

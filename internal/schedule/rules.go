@@ -1,6 +1,8 @@
 package schedule
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"patrol/internal/platform/problem"
@@ -100,8 +102,8 @@ func (d Definition) plan() (p plan, err error) {
 	if d.Retries != nil && (*d.Retries < 0 || *d.Retries > mostRetries) {
 		return p, problem.Invalid("retries", "%d is not from 0 to %d", *d.Retries, mostRetries)
 	}
-	for _, w := range d.Windows {
-		checked, err := w.check(d.TimeZone)
+	for i, w := range d.Windows {
+		checked, err := w.check(fmt.Sprintf("maintenance_windows[%d]", i), d.TimeZone)
 		if err != nil {
 			return p, err
 		}
@@ -113,19 +115,25 @@ func (d Definition) plan() (p plan, err error) {
 // longest is the most that a maintenance window lasts.
 const longest = 7 * 24 * time.Hour
 
-func (w Window) check(zone string) (out window, err error) {
-	const field = "maintenance_windows"
+// check refuses a window that could not be, and says which of its fields and why;
+// within is what the window is in the definition.
+func (w Window) check(within, zone string) (out window, err error) {
 	if w.TimeZone != "" {
 		zone = w.TimeZone
 	}
 	if out.opens, err = parse(w.Cron, zone); err != nil {
-		return out, problem.Invalid(field, "%v", err)
+		var wrong *problem.Error
+		if errors.As(err, &wrong) {
+			return out, problem.Invalid(within+"."+wrong.Field, "%s", wrong.Detail)
+		}
+		return out, err
 	}
-	if out.lasts, err = span(field, w.Duration); err != nil {
+	duration := within + ".duration"
+	if out.lasts, err = span(duration, w.Duration); err != nil {
 		return out, err
 	}
 	if out.lasts <= 0 || out.lasts > longest {
-		return out, problem.Invalid(field, "%q lasts %q: more than nothing, and a week at most", w.Cron, w.Duration)
+		return out, problem.Invalid(duration, "%q: it lasts more than nothing, and a week at most", w.Duration)
 	}
 	return out, nil
 }

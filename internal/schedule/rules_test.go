@@ -34,10 +34,10 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		{"per_label", schedule.Options{PerLabel: &schedule.PerLabel{Key: "zone"}}},
 		{"per_label", schedule.Options{PerLabel: &schedule.PerLabel{Max: 1}}},
 		{"ends_at", schedule.Options{StartsAt: noon, EndsAt: noon}},
-		{"maintenance_windows", schedule.Options{Windows: window("0 8 * *", "1h", "")}},
-		{"maintenance_windows", schedule.Options{Windows: window("0 8 * * *", "", "")}},
-		{"maintenance_windows", schedule.Options{Windows: window("0 8 * * *", "200h", "")}},
-		{"maintenance_windows", schedule.Options{Windows: window("0 8 * * *", "1h", "Mars/Olympus")}},
+		{"maintenance_windows[0].cron", schedule.Options{Windows: window("0 8 * *", "1h", "")}},
+		{"maintenance_windows[0].duration", schedule.Options{Windows: window("0 8 * * *", "", "")}},
+		{"maintenance_windows[0].duration", schedule.Options{Windows: window("0 8 * * *", "200h", "")}},
+		{"maintenance_windows[0].time_zone", schedule.Options{Windows: window("0 8 * * *", "1h", "Mars/Olympus")}},
 	} {
 		_, err := schedule.RulesOf(schedule.Definition{Name: "test", Cron: "@daily", Selector: "true", Options: test.options})
 		wantProblem(t, err, problem.KindInvalid, test.field)

@@ -5,19 +5,8 @@
  */
 import { expect, test, type Page } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { screenshot, setting, signIn } from './session'
 import { watch } from './watch'
-
-function setting(name: string): string {
-  const value = process.env[name]
-  if (!value) throw new Error(`${name} is not set: the test needs it to find the console and to sign in`)
-  return value
-}
-
-async function screenshot(page: Page, name: string): Promise<void> {
-  const directory = process.env.PATROL_SCREENSHOTS
-  if (directory) await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
-}
 
 test('from signing in to a finding, and a schedule read, paused and switched', async ({ page }) => {
   const vulnerability = setting('PATROL_EXPECT_VULNERABILITY')
@@ -30,9 +19,7 @@ test('from signing in to a finding, and a schedule read, paused and switched', a
   })
 
   await test.step('signing in leads back to the nodes', async () => {
-    await page.getByLabel('Username').fill(setting('PATROL_USERNAME'))
-    await page.getByLabel('Password', { exact: true }).fill(setting('PATROL_PASSWORD'))
-    await page.getByRole('button', { name: 'Sign in' }).click()
+    await signIn(page)
     await expect(page).toHaveURL(/\/nodes$/)
     await expect(page).toHaveTitle('Nodes · Patrol')
     await expect(page.getByRole('table', { name: 'Nodes' }).getByRole('button', { name: /^Scan now: / }).first()).toBeVisible()

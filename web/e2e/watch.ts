@@ -12,7 +12,7 @@ export function watch(page: Page, url: string): string[] {
     if (target.protocol !== 'data:' && target.origin !== origin) faults.push(`request to another origin: ${request.url()}`)
   })
   page.on('console', (message) => {
-    if (message.type() === 'error' && !isSignedOut(message)) faults.push(`console error: ${message.text()} (${message.location().url})`)
+    if (message.type() === 'error' && !isSignedOut(message) && !isRefused(message)) faults.push(`console error: ${message.text()} (${message.location().url})`)
   })
   page.on('pageerror', (error) => {
     faults.push(`uncaught: ${error.message}`)
@@ -23,4 +23,9 @@ export function watch(page: Page, url: string): string[] {
 /** Chromium logs every 401; asking who is signed in while nobody is answers one, and that is how the page finds out. */
 function isSignedOut(message: ConsoleMessage): boolean {
   return /\b401\b/.test(message.text()) && message.location().url.endsWith('/api/v1/session')
+}
+
+/** And what is refused of a schedule: one that is being written is judged before it is whole. */
+function isRefused(message: ConsoleMessage): boolean {
+  return /\b(409|422)\b/.test(message.text()) && message.location().url.includes('/api/v1/schedules')
 }

@@ -7,12 +7,13 @@ import { FailedPage } from './pages/FailedPage'
 import { NodePage } from './pages/NodePage'
 import { NodesPage } from './pages/NodesPage'
 import { NotFoundPage } from './pages/NotFoundPage'
+import { OverduePage } from './pages/OverduePage'
 import { ReportPage } from './pages/ReportPage'
 import { ScanPage } from './pages/ScanPage'
 import { SchedulePage } from './pages/SchedulePage'
 import { SchedulesPage } from './pages/SchedulesPage'
 import { SignInPage } from './pages/SignInPage'
-import { nodesSearch, reportSearch, scanSearch, signInSearch } from './search'
+import { nodesSearch, overdueSearch, reportSearch, scanSearch, signInSearch } from './search'
 
 interface RouterContext {
   queries: QueryClient
@@ -49,10 +50,11 @@ const nodes = createRoute({ getParentRoute: () => signedIn, path: '/nodes', vali
 const node = createRoute({ getParentRoute: () => signedIn, path: '/nodes/$id', component: NodePage })
 const scans = createRoute({ getParentRoute: () => signedIn, path: '/scans', validateSearch: reportSearch, component: ReportPage })
 const scan = createRoute({ getParentRoute: () => signedIn, path: '/scans/$id', validateSearch: scanSearch, component: ScanPage })
+const overdue = createRoute({ getParentRoute: () => signedIn, path: '/overdue', validateSearch: overdueSearch, component: OverduePage })
 const schedules = createRoute({ getParentRoute: () => signedIn, path: '/schedules', component: SchedulesPage })
 const schedule = createRoute({ getParentRoute: () => signedIn, path: '/schedules/$id', component: SchedulePage })
 
-const routes = root.addChildren([signIn, signedIn.addChildren([home, nodes, node, scans, scan, schedules, schedule])])
+const routes = root.addChildren([signIn, signedIn.addChildren([home, nodes, node, scans, scan, overdue, schedules, schedule])])
 
 export function createConsoleRouter(queries: QueryClient) {
   return createRouter({ routeTree: routes, context: { queries }, defaultErrorComponent: FailedPage, scrollRestoration: true })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nodesSearch, pathWithin, reportSearch } from './search'
+import { isNarrowed, nodesSearch, overdueSearch, pathWithin, reportSearch } from './search'
 
 test.each([
   ['/scans/018f?severity=high', '/scans/018f?severity=high'],
@@ -25,4 +25,17 @@ test.each([
   [{ changed: 'yes', run: 7, schedule: '018f' }, { schedule: '018f' }],
 ])('of %j the report takes %j', (search, filter) => {
   expect(JSON.parse(JSON.stringify(reportSearch(search)))).toEqual(filter)
+})
+
+test.each([
+  [{ severity: 'high', kev: true, fixable: true }, { severity: 'high', kev: true, fixable: true }],
+  [{ severity: 'dire', kev: 'true', fixable: false, node: 7 }, {}],
+  [{ vulnerability: 'CVE-2024-28757', package: '', overdue: false }, { vulnerability: 'CVE-2024-28757' }],
+])('of %j what is overdue takes %j', (search, filter) => {
+  expect(JSON.parse(JSON.stringify(overdueSearch(search)))).toEqual(filter)
+})
+
+test('a filter of which nothing is left narrows nothing', () => {
+  expect(isNarrowed(overdueSearch({ kev: false }))).toBe(false)
+  expect(isNarrowed(overdueSearch({ kev: true }))).toBe(true)
 })

@@ -1,5 +1,6 @@
 import { changes, type Change } from './api/changes'
 import { nodeKinds, nodeStates, type NodeFilter } from './api/nodes'
+import type { OverdueFilter } from './api/occurrences'
 import { reportKinds, reportStates, reportTriggers, type ReportFilter } from './api/report'
 import { severities, type Severity } from './format/severity'
 
@@ -29,6 +30,15 @@ export const reportSearch = (search: Search): ReportFilter => ({
   to: date(search.to),
 })
 
+export const overdueSearch = (search: Search): OverdueFilter => ({
+  severity: oneOf(severities, search.severity),
+  kev: search.kev === true ? true : undefined,
+  fixable: search.fixable === true ? true : undefined,
+  node: text(search.node),
+  vulnerability: text(search.vulnerability),
+  package: text(search.package),
+})
+
 export const scanViews = ['findings', 'changes', 'compare'] as const
 export type ScanView = (typeof scanViews)[number]
 
@@ -47,6 +57,11 @@ export const scanSearch = (search: Search): ScanSearch => ({
   change: oneOf(changes, search.change),
   with: text(search.with),
 })
+
+/** Whether a filter leaves out anything. */
+export function isNarrowed(filter: object): boolean {
+  return JSON.stringify(filter) !== '{}'
+}
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined

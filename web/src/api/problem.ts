@@ -36,10 +36,16 @@ export function problemOf(error: unknown): Problem {
   return new Problem(0, 'This page failed', error instanceof Error ? error.message : String(error))
 }
 
-/** What the console said about one field of a body, to stand beneath it. */
+/** What the console said about one field of a body, to stand beneath it: "name", or "maintenance_windows[0].cron". */
 export function fieldProblem(error: unknown, field: string): string | undefined {
   if (!(error instanceof Problem)) return undefined
   return error.fields.find(({ location }) => location === `body.${field}`)?.message
+}
+
+/** Which fields of the body the console refused, by their outermost names: "maintenance_windows". */
+export function refusedFields(error: unknown): string[] {
+  if (!(error instanceof Problem)) return []
+  return error.fields.map(({ location }) => /^body\.(\w+)/.exec(location)?.[1] ?? '')
 }
 
 export function isUnauthorised(error: unknown): boolean {

@@ -16,11 +16,6 @@ export const reportKinds: Value<'kind'>[] = ['scan', 'rematch']
 export const reportStates: Value<'state'>[] = ['queued', 'collecting', 'matching', 'running', 'complete', 'failed', 'cancelled']
 export const reportTriggers: Value<'trigger'>[] = ['schedule', 'on_demand', 'arrival', 'change', 'upload', 'registry', 'feed', 'engine']
 
-/** Whether a filter leaves out anything. */
-export function isNarrowed(filter: ReportFilter): boolean {
-  return JSON.stringify(filter) !== '{}'
-}
-
 /** The filter as the API takes it: moments, the second of which is not included. */
 export function asked({ from, to, ...rest }: ReportFilter): ReportFilter {
   return { ...rest, from: from && `${from}T00:00:00Z`, to: to && `${dayAfter(to)}T00:00:00Z` }

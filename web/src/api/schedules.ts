@@ -10,20 +10,11 @@ export type Run = Got<'/api/v1/schedules/{id}/runs'>['items'][number]
 export type Preview = paths['/api/v1/schedules/preview']['post']['responses'][200]['content']['application/json']
 export type SkippedNode = Got<'/api/v1/schedules/{id}/runs/{run}/skipped'>['items'][number]
 
-/** What a schedule is made of, in full: the form that makes one shows the API's own defaults, and sends them. */
+/** What people say of a schedule, in full. */
 export type Definition = paths['/api/v1/schedules']['post']['requestBody']['content']['application/json']
-
-/** A schedule before anybody has said anything: daily at three, every node. */
-export const newDefinition = (): Definition => ({
-  name: '',
-  cron: '0 3 * * *',
-  time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-  selector: 'true',
-  overlap: 'allow',
-  catch_up_window: '168h',
-  run_timeout: '24h',
-  enabled: true,
-})
+/** An edit: what it leaves out stays. */
+export type Change = paths['/api/v1/schedules/{id}']['patch']['requestBody']['content']['application/json']
+export type Window = NonNullable<Definition['maintenance_windows']>[number]
 
 const schedulesKey = ['schedules']
 
@@ -63,9 +54,11 @@ export const selectorsQuery = queryOptions({
   staleTime: Infinity,
 })
 
-/** What a definition would do, judged as saving would judge it. */
-export const previewQuery = ({ cron, time_zone, selector, overlap, catch_up_window, run_timeout, spread, max_concurrent, retries }: Definition) => {
-  const body = { cron, time_zone, selector, overlap, catch_up_window, run_timeout, spread, max_concurrent, retries }
+/** What a definition would do, judged as saving would judge it; schedule is the id of the one that is edited. */
+export const previewQuery = (definition: Definition, schedule?: string) => {
+  // It may have no name yet, and is judged as if it were enabled.
+  const { cron, time_zone, selector, overlap, catch_up_window, run_timeout, spread, max_concurrent, per_label, retries, maintenance_windows, starts_at, ends_at } = definition
+  const body = { cron, time_zone, selector, overlap, catch_up_window, run_timeout, spread, max_concurrent, per_label, retries, maintenance_windows, starts_at, ends_at, schedule }
   return queryOptions({
     queryKey: ['preview', body],
     queryFn: ({ signal }) => bodyOf(api.POST('/api/v1/schedules/preview', { body, signal })),
@@ -94,6 +87,29 @@ export function useCreateSchedule() {
   return useMutation({
     mutationFn: (body: Definition) => bodyOf(api.POST('/api/v1/schedules', { body })),
     onSuccess: () => queries.invalidateQueries({ queryKey: schedulesKey }),
+    meta: { shownInPlace: true },
+  })
+}
+
+export function useEditSchedule(id: string) {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: (body: Change) => bodyOf(api.PATCH('/api/v1/schedules/{id}', { params: { path: { id } }, body })),
+    onSuccess: () => queries.invalidateQueries({ queryKey: schedulesKey }),
+    meta: { shownInPlace: true },
+  })
+}
+
+/** Deletes a schedule. Its page is left first, so that nobody asks for what is gone. */
+export function useDeleteSchedule(id: string, leave: () => Promise<void>) {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: () => bodyOf(api.DELETE('/api/v1/schedules/{id}', { params: { path: { id } } })),
+    onSuccess: async () => {
+      await leave()
+      for (const part of ['one', 'runs', 'skipped']) queries.removeQueries({ queryKey: [...schedulesKey, part, id] })
+      await queries.invalidateQueries({ queryKey: schedulesKey })
+    },
     meta: { shownInPlace: true },
   })
 }

@@ -1,7 +1,13 @@
-import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
+import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { api, bodyOf, type Got } from './client'
 
 export type Session = Got<'/api/v1/session'>
+
+/** What the users' roles may do grows from one to the next. */
+const operators = ['operator', 'admin']
+
+/** Whether a role may start and cancel scans, and change schedules. */
+export const mayOperate = (role: string): boolean => operators.includes(role)
 
 export interface Credentials {
   username: string
@@ -14,6 +20,12 @@ export const sessionQuery = queryOptions({
   staleTime: Infinity,
   retry: false,
 })
+
+/** Whether who is signed in may operate: what they may not do is not offered, and the console would refuse it. */
+export function useMayOperate(): boolean {
+  const { data: session } = useQuery(sessionQuery)
+  return session !== undefined && mayOperate(session.user.role)
+}
 
 /** Signs in: the console sets the cookie. What an earlier user saw is forgotten. */
 export function useSignIn() {

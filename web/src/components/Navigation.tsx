@@ -1,10 +1,11 @@
-import { IconCalendarTime, IconRadar, IconServer } from '@tabler/icons-react'
+import { IconCalendarDue, IconCalendarTime, IconRadar, IconServer } from '@tabler/icons-react'
 import { Link, type LinkProps } from '@tanstack/react-router'
 import classes from './Navigation.module.css'
 
 const entries: { to: LinkProps['to']; name: string; icon: typeof IconServer }[] = [
   { to: '/nodes', name: 'Nodes', icon: IconServer },
   { to: '/scans', name: 'Scans', icon: IconRadar },
+  { to: '/overdue', name: 'Overdue', icon: IconCalendarDue },
   { to: '/schedules', name: 'Schedules', icon: IconCalendarTime },
 ]
 

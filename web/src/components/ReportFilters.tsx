@@ -1,8 +1,9 @@
 import { Button, Checkbox, Group, Text, TextInput } from '@mantine/core'
 import { nodeKinds } from '../api/nodes'
-import { isNarrowed, reportKinds, reportStates, reportTriggers, type ReportFilter } from '../api/report'
+import { reportKinds, reportStates, reportTriggers, type ReportFilter } from '../api/report'
 import { severities, severityNames } from '../format/severity'
 import { triggerNames } from '../format/trigger'
+import { isNarrowed } from '../search'
 import { FilterSelect } from './FilterSelect'
 
 interface ReportFiltersProps {

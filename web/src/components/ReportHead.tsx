@@ -8,6 +8,7 @@ import { SeverityWord } from './Named'
 import { ProblemAlert } from './ProblemAlert'
 import classes from './ReportHead.module.css'
 import { SeverityBadge } from './Severity'
+import { TextLink } from './TextLink'
 import { TrendChart } from './TrendChart'
 
 /** How it goes on: what is past its due date, how long it took to fix, and what was open day by day. */
@@ -43,7 +44,9 @@ function Overdue({ trend: { overdue, open } }: { trend: Trend }) {
   const total = totalOf(overdue)
   return (
     <>
-      <p className={classes.figure}>{total.toLocaleString('en')}</p>
+      <p className={classes.figure}>
+        {total === 0 ? 0 : <TextLink to="/overdue">{total.toLocaleString('en')}</TextLink>}
+      </p>
       {total === 0 ? (
         <p className={classes.note}>{totalOf(open) === 0 ? 'Nothing is open.' : `Nothing of what is open (${countsLine(open)}) is past its due date.`}</p>
       ) : (
@@ -53,9 +56,9 @@ function Overdue({ trend: { overdue, open } }: { trend: Trend }) {
             .map((severity) => (
               <li key={severity}>
                 <SeverityBadge severity={severity} />
-                <span>
+                <TextLink to="/overdue" search={{ severity }}>
                   {overdue[severity].toLocaleString('en')} of {open[severity].toLocaleString('en')} open
-                </span>
+                </TextLink>
               </li>
             ))}
         </ul>

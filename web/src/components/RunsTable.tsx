@@ -1,6 +1,7 @@
 import { Button, Text } from '@mantine/core'
 import { IconCalendarTime } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
+import { useMayOperate } from '../api/session'
 import { runsQuery, useCancelRun, type Run } from '../api/schedules'
 import { runLine, runNotes } from '../format/run'
 import { duration } from '../format/time'
@@ -14,6 +15,7 @@ import { Elapsed, RelativeTime } from './Time'
 /** The runs of a schedule, newest first. */
 export function RunsTable({ schedule }: { schedule: string }) {
   const list = useInfiniteQuery(runsQuery(schedule))
+  const mayOperate = useMayOperate()
   const columns: Column<Run>[] = [
     { key: 'state', header: 'State', width: 110, cell: (run) => <RunStateLabel run={run} /> },
     { key: 'for', header: 'Scheduled for', width: 130, cell: (run) => <ScheduledFor run={run} /> },
@@ -21,13 +23,13 @@ export function RunsTable({ schedule }: { schedule: string }) {
     { key: 'duration', header: 'Duration', numeric: true, width: 84, cell: (run) => <Elapsed from={run.fired_at} to={run.finished_at} /> },
     { key: 'nodes', header: 'Nodes', width: '26%', cell: (run) => <Nodes run={run} /> },
     { key: 'notes', header: 'To know', cell: (run) => <Notes run={run} /> },
-    { key: 'actions', header: 'Actions', width: 90, numeric: true, cell: (run) => <CancelRunButton schedule={schedule} run={run} /> },
   ]
+  const actions: Column<Run> = { key: 'actions', header: 'Actions', width: 90, numeric: true, cell: (run) => <CancelRunButton schedule={schedule} run={run} /> }
   return (
     <ListTable
       name="Runs"
       list={list}
-      columns={columns}
+      columns={mayOperate ? [...columns, actions] : columns}
       rowKey={(run) => run.id}
       detail={(run) => <SkippedNodes schedule={schedule} run={run} />}
       empty={

@@ -1,10 +1,13 @@
 import { Button } from '@mantine/core'
+import { useMayOperate } from '../api/session'
 import { useScanNow } from '../api/scans'
 import { useNoticeBoard } from '../notices'
 
 export function ScanNowButton({ node }: { node: { id: string; name: string } }) {
   const scanNow = useScanNow()
   const notices = useNoticeBoard()
+  const mayOperate = useMayOperate()
+  if (!mayOperate) return null
   return (
     <Button
       variant="default"

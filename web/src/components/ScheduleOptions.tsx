@@ -1,100 +1,171 @@
-import { NativeSelect, SimpleGrid, Text, TextInput } from '@mantine/core'
-import type { ReactNode } from 'react'
-import type { Definition } from '../api/schedules'
+import { NativeSelect, SimpleGrid, Stack, Text, TextInput } from '@mantine/core'
+import { useState, type ReactNode } from 'react'
+import { isAdvanced, type Draft } from '../format/draft'
 import { oneOf } from '../search'
+import { WindowsField } from './WindowsField'
 
-interface ScheduleOptionsProps {
-  definition: Definition
-  problem: (field: string) => ReactNode
-  onChange: (part: Partial<Definition>) => void
+/** The fields of the API that stand below. */
+export const advancedFields = ['overlap', 'catch_up_window', 'run_timeout', 'spread', 'max_concurrent', 'per_label', 'retries', 'maintenance_windows', 'starts_at', 'ends_at']
+
+export interface DraftFieldsProps {
+  draft: Draft
+  /** What the console refuses of a field, by its name in the API. */
+  problem: (field: string) => string | undefined
+  onChange: (part: Partial<Draft>) => void
 }
 
-/** What most schedules leave as it is: how runs begin together, wait for each other, and end. */
-export function ScheduleOptions({ definition, problem, onChange }: ScheduleOptionsProps) {
+interface ScheduleOptionsProps extends DraftFieldsProps {
+  /** The console refuses something of it: it must be seen. */
+  refused: boolean
+}
+
+/** What most schedules leave as it is. It is open where a schedule does not, and where something is to be mended. */
+export function ScheduleOptions({ refused, ...fields }: ScheduleOptionsProps) {
+  const [open, setOpen] = useState(() => isAdvanced(fields.draft))
   return (
-    <details>
+    <details
+      open={open || refused}
+      onToggle={(event) => {
+        setOpen(event.currentTarget.open)
+      }}
+      onInvalidCapture={() => {
+        setOpen(true)
+      }}
+    >
       <summary>
         <Text span fz="sm" fw={500}>
           Advanced
         </Text>
       </summary>
-      <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="sm" mt="xs">
-        <NativeSelect
-          size="sm"
-          label="If the run before goes on"
-          description="A node that is being scanned gets no second scan, whatever is chosen"
-          value={definition.overlap}
-          data={overlaps}
-          onChange={(event) => {
-            onChange({ overlap: oneOf(overlapNames, event.currentTarget.value) })
+      <Stack gap="md" mt="xs">
+        <OverlapFields {...fields} />
+        <PaceFields {...fields} />
+        <DateFields {...fields} />
+        <WindowsField
+          windows={fields.draft.maintenance_windows}
+          zone={fields.draft.time_zone}
+          problem={fields.problem}
+          onChange={(windows) => {
+            fields.onChange({ maintenance_windows: windows })
           }}
         />
-        <TextInput
-          label="Make up for missed times"
-          description="How late, if the console was away: 168h is a week; 0s is never"
-          required
-          withAsterisk={false}
-          value={definition.catch_up_window}
-          error={problem('catch_up_window')}
-          onChange={(event) => {
-            onChange({ catch_up_window: event.currentTarget.value })
-          }}
-        />
-        <TextInput
-          label="Spread the start over"
-          description="Such as 30m, evenly over the nodes; empty starts all at once"
-          value={definition.spread ?? ''}
-          error={problem('spread')}
-          onChange={(event) => {
-            onChange({ spread: event.currentTarget.value || undefined })
-          }}
-        />
-        <TextInput
-          label="Give up after"
-          description="What has not been scanned by then is skipped"
-          required
-          withAsterisk={false}
-          value={definition.run_timeout}
-          error={problem('run_timeout')}
-          onChange={(event) => {
-            onChange({ run_timeout: event.currentTarget.value })
-          }}
-        />
-        <TextInput
-          type="number"
-          min={0}
-          label="Scans at once"
-          description="Of one run; empty for any number"
-          value={definition.max_concurrent ?? ''}
-          error={problem('max_concurrent')}
-          onChange={(event) => {
-            onChange({ max_concurrent: numberIn(event.currentTarget) })
-          }}
-        />
-        <TextInput
-          type="number"
-          min={0}
-          label="Retries"
-          description="Of a node whose scan failed; 2 unless given"
-          value={definition.retries ?? ''}
-          error={problem('retries')}
-          onChange={(event) => {
-            onChange({ retries: numberIn(event.currentTarget) })
-          }}
-        />
-      </SimpleGrid>
+      </Stack>
     </details>
   )
 }
 
-const overlapNames: Definition['overlap'][] = ['allow', 'skip', 'buffer_one']
+function Fields({ children }: { children: ReactNode }) {
+  return (
+    <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="sm" style={{ alignItems: 'start' }}>
+      {children}
+    </SimpleGrid>
+  )
+}
 
-const overlaps: { value: Definition['overlap']; label: string }[] = [
+/** How runs of one schedule stand to each other. */
+function OverlapFields({ draft, problem, onChange }: DraftFieldsProps) {
+  return (
+    <Fields>
+      <NativeSelect
+        size="sm"
+        label="If the run before goes on"
+        description="A node that is being scanned gets no second scan, whatever is chosen"
+        value={draft.overlap}
+        data={overlaps}
+        error={problem('overlap')}
+        onChange={(event) => {
+          onChange({ overlap: oneOf(overlapNames, event.currentTarget.value) })
+        }}
+      />
+      <OptionField
+        field="catch_up_window"
+        label="Make up for missed times"
+        description="How late, if the console was away: 168h is a week; 0s is never"
+        required
+        {...{ draft, problem, onChange }}
+      />
+    </Fields>
+  )
+}
+
+/** How the nodes of one run follow each other. */
+function PaceFields(fields: DraftFieldsProps) {
+  const { draft, problem, onChange } = fields
+  return (
+    <Fields>
+      <OptionField field="spread" label="Spread the start over" description="Such as 30m; empty starts all at once" {...fields} />
+      <OptionField field="run_timeout" label="Give up after" description="What has not been scanned by then is skipped" required {...fields} />
+      <OptionField field="max_concurrent" type="number" label="Scans at once" description="Of one run; empty for any number" {...fields} />
+      <OptionField field="retries" type="number" max={10} label="Retries" description="Of a node whose scan failed of what may pass" required {...fields} />
+      <TextInput
+        label="Limit by label"
+        description="Such as zone: nodes with the same value share the limit beside it"
+        autoComplete="off"
+        value={draft.label}
+        error={problem('per_label') ?? problem('per_label.key')}
+        onChange={(event) => {
+          onChange({ label: event.currentTarget.value })
+        }}
+      />
+      <TextInput
+        type="number"
+        min={1}
+        label="Scans at once for each value"
+        description="Nodes without the label count as sharing one value"
+        required={draft.label !== ''}
+        withAsterisk={false}
+        value={draft.most_per_label}
+        error={problem('per_label.max')}
+        onChange={(event) => {
+          onChange({ most_per_label: event.currentTarget.value })
+        }}
+      />
+    </Fields>
+  )
+}
+
+/** The dates between which a schedule fires, on the clocks of its zone. */
+function DateFields(fields: DraftFieldsProps) {
+  return (
+    <Fields>
+      <OptionField field="starts_at" type="datetime-local" label="Nothing fires before" description={`In ${fields.draft.time_zone || 'the time zone above'}; empty for now`} {...fields} />
+      <OptionField field="ends_at" type="datetime-local" label="Nothing fires after" description="Empty for no end" {...fields} />
+    </Fields>
+  )
+}
+
+interface OptionFieldProps extends DraftFieldsProps {
+  field: 'catch_up_window' | 'run_timeout' | 'spread' | 'max_concurrent' | 'retries' | 'starts_at' | 'ends_at'
+  label: string
+  description: string
+  type?: 'text' | 'number' | 'datetime-local'
+  max?: number
+  required?: boolean
+}
+
+/** An option that is written in one field, which is named as the API names it. */
+function OptionField({ field, draft, problem, onChange, type = 'text', max, ...shown }: OptionFieldProps) {
+  const bounds = type === 'number' ? { min: 0, max } : type === 'datetime-local' ? { step: 'any', max: '9999-12-31T23:59' } : {}
+  return (
+    <TextInput
+      {...shown}
+      {...bounds}
+      type={type}
+      withAsterisk={false}
+      autoComplete="off"
+      value={draft[field]}
+      error={problem(field)}
+      onChange={(event) => {
+        onChange({ [field]: event.currentTarget.value })
+      }}
+    />
+  )
+}
+
+const overlapNames: Draft['overlap'][] = ['allow', 'skip', 'buffer_one']
+
+const overlaps: { value: Draft['overlap']; label: string }[] = [
   { value: 'allow', label: 'start all the same' },
   { value: 'skip', label: 'skip the fire time' },
   { value: 'buffer_one', label: 'start once it has ended' },
 ]
-
-function numberIn({ value, valueAsNumber }: HTMLInputElement): number | undefined {
-  return value === '' ? undefined : valueAsNumber
-}

@@ -1,4 +1,4 @@
-import { Code, List, Text, Title } from '@mantine/core'
+import { Box, Code, List, Text, Title } from '@mantine/core'
 import type { UseQueryResult } from '@tanstack/react-query'
 import { problemOf } from '../api/problem'
 import type { Preview } from '../api/schedules'
@@ -6,17 +6,17 @@ import { zonedTime } from '../format/time'
 import { Callout } from './Callout'
 import { LongList } from './LongList'
 
-/** What the definition would do as it stands: when, and to which nodes. */
+/** What the definition would do as it stands: when, and to which nodes. Beside a long form it stays in sight. */
 export function SchedulePreview({ preview, zone }: { preview: UseQueryResult<Preview>; zone: string }) {
   return (
-    <section aria-label="What it would do" aria-busy={preview.isFetching}>
+    <Box component="section" aria-label="What it would do" aria-busy={preview.isFetching} pos={{ base: 'static', sm: 'sticky' }} top={72}>
       <Title order={2} mb="xs">
         What it would do
       </Title>
       <Text component="div" fz="sm" aria-live="polite">
         <Content preview={preview} zone={zone} />
       </Text>
-    </section>
+    </Box>
   )
 }
 

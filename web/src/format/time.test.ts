@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { age, day, dayAfter, days, duration, exactTime, localTime, relativeTime } from './time'
+import { age, day, dayAfter, days, duration, exactTime, lastDayBy, localTime, relativeTime, spanText } from './time'
 
 const now = Date.parse('2026-11-21T12:00:00Z')
 
@@ -64,4 +64,26 @@ test.each([
   [41.7, '42 days'],
 ])('%d days are %s', (number, text) => {
   expect(days(number)).toBe(text)
+})
+
+test.each([
+  ['168h', '7 days'],
+  ['24h', '24 h'],
+  ['36h', '36 h'],
+  ['48h0m0s', '2 days'],
+  ['1h30m', '1 h 30 min'],
+  ['90s', '90 s'],
+  ['0s', '0s'],
+  ['', ''],
+  ['1.5h', '1.5h'],
+])('spanText(%j) is %j', (written, text) => {
+  expect(spanText(written)).toBe(text)
+})
+
+test.each([
+  ['2026-03-13T00:00:00Z', '2026-03-12'],
+  ['2026-03-13T00:00:01Z', '2026-03-13'],
+  ['2026-01-01T00:00:00Z', '2025-12-31'],
+])('the last day that ends by %s is %s', (moment, date) => {
+  expect(lastDayBy(moment)).toBe(date)
 })

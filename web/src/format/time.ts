@@ -57,6 +57,22 @@ export function zonedTime(moment: string, timeZone: string): string {
   }
 }
 
+/** A length of time as the API writes it, for people: "1h30m0s" is "1 h 30 min", "168h" is "7 days"; any other as it is. */
+export function spanText(written: string): string {
+  const match = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(written)
+  if (match === null) return written
+  const count = (group: number) => Number(match[group] ?? 0)
+  const [hours, minutes, seconds] = [count(1), count(2), count(3)]
+  if (hours >= 48 && hours % 24 === 0 && minutes + seconds === 0) return `${hours / 24} days`
+  const parts = [hours > 0 && `${hours} h`, minutes > 0 && `${minutes} min`, seconds > 0 && `${seconds} s`]
+  return parts.filter((part) => part !== false).join(' ') || written
+}
+
+/** The last day, in UTC, that ends by a moment: "2026-03-12" by midnight, as due dates are. */
+export function lastDayBy(moment: string): string {
+  return day(new Date(Date.parse(moment) - 1).toISOString())
+}
+
 /** The day of a moment in UTC: "2026-03-12". */
 export function day(moment: string): string {
   return new Date(moment).toISOString().slice(0, 10)

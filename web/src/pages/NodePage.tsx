@@ -9,6 +9,7 @@ import { ProblemAlert } from '../components/ProblemAlert'
 import { ReportTable } from '../components/ReportTable'
 import { ScanNowButton } from '../components/ScanNowButton'
 import { NodeStateLabel } from '../components/State'
+import { TextLink } from '../components/TextLink'
 import { None, RelativeTime } from '../components/Time'
 import { distributionName } from '../format/node'
 
@@ -51,6 +52,11 @@ function NodeFacts({ node }: { node: Node }) {
       <Fact name="Kernel">{node.kernel || <None />}</Fact>
       <Fact name="Architecture">{node.architecture || <None />}</Fact>
       <Fact name="Agent">{node.agent_version || <None />}</Fact>
+      <Fact name="Past its due date">
+        <TextLink to="/overdue" search={{ node: node.id }}>
+          What is overdue here
+        </TextLink>
+      </Fact>
       <Fact name="Labels">
         <Labels labels={node.labels} />
       </Fact>

@@ -3,6 +3,7 @@ import { IconServer } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { nodeKinds, nodesQuery, nodeStates, type Node, type NodeFilter } from '../api/nodes'
+import { useMayOperate } from '../api/session'
 import { Command } from '../components/Command'
 import { EmptyNote } from '../components/EmptyNote'
 import { FilterSelect } from '../components/FilterSelect'
@@ -22,13 +23,15 @@ const columns: Column<Node>[] = [
   { key: 'state', header: 'Last seen', cell: (node) => <Presence node={node} /> },
   { key: 'scan', header: 'Last scan', cell: (node) => <LastScan node={node} /> },
   ...severityColumns<Node>((node) => (node.last_scan === undefined ? null : node.counts)),
-  { key: 'actions', header: 'Actions', width: 96, numeric: true, cell: (node) => <ScanNowButton node={node} /> },
 ]
+
+const actions: Column<Node> = { key: 'actions', header: 'Actions', width: 96, numeric: true, cell: (node) => <ScanNowButton node={node} /> }
 
 export function NodesPage() {
   const filter = useSearch({ from: '/console/nodes' })
   const navigate = useNavigate({ from: '/nodes' })
   const list = useInfiniteQuery(nodesQuery(filter))
+  const mayOperate = useMayOperate()
   const narrow = (change: NodeFilter) => void navigate({ search: { ...filter, ...change } })
   return (
     <>
@@ -52,7 +55,7 @@ export function NodesPage() {
           }}
         />
       </PageHeader>
-      <ListTable name="Nodes" list={list} columns={columns} rowKey={(node) => node.id} empty={<NoNodes filter={filter} />} />
+      <ListTable name="Nodes" list={list} columns={mayOperate ? [...columns, actions] : columns} rowKey={(node) => node.id} empty={<NoNodes filter={filter} />} />
     </>
   )
 }

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
 import { useExportScan } from '../api/export'
 import { isUnfinished, scanQuery, useCancelScan, type Scan } from '../api/scans'
+import { useMayOperate } from '../api/session'
 import { Callout } from '../components/Callout'
 import { Digest } from '../components/Digest'
 import { ExportMenu } from '../components/ExportMenu'
@@ -43,7 +44,8 @@ function Actions({ scan }: { scan: Scan }) {
 
 function CancelButton({ scan }: { scan: Scan }) {
   const cancel = useCancelScan()
-  if (!isUnfinished(scan.state)) return null
+  const mayOperate = useMayOperate()
+  if (!isUnfinished(scan.state) || !mayOperate) return null
   return (
     <Button
       variant="default"

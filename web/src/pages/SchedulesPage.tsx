@@ -2,12 +2,13 @@ import { Button, Code, Switch, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconCalendarTime, IconPlus } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
+import { useMayOperate } from '../api/session'
 import { schedulesQuery, useEnableSchedule, type Schedule } from '../api/schedules'
 import { EmptyNote } from '../components/EmptyNote'
 import { ListTable, type Column } from '../components/ListTable'
-import { NewScheduleDialog } from '../components/NewScheduleDialog'
 import { PageHeader } from '../components/PageHeader'
 import { RunNowButton } from '../components/RunNowButton'
+import { NewScheduleDialog } from '../components/ScheduleDialogs'
 import { NextFire } from '../components/ScheduleStanding'
 import { RunStateLabel } from '../components/State'
 import { TextLink } from '../components/TextLink'
@@ -30,20 +31,24 @@ const columns: Column<Schedule>[] = [
   { key: 'selector', header: 'Selector', width: '22%', cell: ({ selector }) => <Selector text={selector} /> },
   { key: 'next', header: 'Next fire', width: '15%', cell: (schedule) => <NextFire schedule={schedule} /> },
   { key: 'last', header: 'Last run', width: '20%', cell: (schedule) => <LastRun schedule={schedule} /> },
-  { key: 'actions', header: 'Actions', width: 90, numeric: true, cell: (schedule) => <RunNowButton schedule={schedule} /> },
 ]
+
+const actions: Column<Schedule> = { key: 'actions', header: 'Actions', width: 90, numeric: true, cell: (schedule) => <RunNowButton schedule={schedule} /> }
 
 export function SchedulesPage() {
   const list = useInfiniteQuery(schedulesQuery())
+  const mayOperate = useMayOperate()
   const [creating, { open, close }] = useDisclosure(false)
   return (
     <>
       <PageHeader title="Schedules">
-        <Button leftSection={<IconPlus size={14} aria-hidden />} onClick={open}>
-          New schedule
-        </Button>
+        {mayOperate && (
+          <Button leftSection={<IconPlus size={14} aria-hidden />} onClick={open}>
+            New schedule
+          </Button>
+        )}
       </PageHeader>
-      <ListTable name="Schedules" list={list} columns={columns} rowKey={(schedule) => schedule.id} empty={<NoSchedules onNew={open} />} />
+      <ListTable name="Schedules" list={list} columns={mayOperate ? [...columns, actions] : columns} rowKey={(schedule) => schedule.id} empty={<NoSchedules onNew={mayOperate ? open : undefined} />} />
       <NewScheduleDialog opened={creating} onClose={close} />
     </>
   )
@@ -51,12 +56,13 @@ export function SchedulesPage() {
 
 function EnableSwitch({ schedule }: { schedule: Schedule }) {
   const enable = useEnableSchedule(schedule.id)
+  const mayOperate = useMayOperate()
   return (
     <Switch
       size="xs"
       aria-label={`${schedule.name} is enabled`}
       checked={enable.isPending ? enable.variables : schedule.enabled}
-      disabled={enable.isPending}
+      disabled={enable.isPending || !mayOperate}
       onChange={(event) => {
         enable.mutate(event.currentTarget.checked)
       }}
@@ -95,9 +101,9 @@ function LastRun({ schedule: { last_run: run } }: { schedule: Schedule }) {
 /** Seconds from which a run is called late in the list. */
 const noticeable = 1
 
-function NoSchedules({ onNew }: { onNew: () => void }) {
+function NoSchedules({ onNew }: { onNew: (() => void) | undefined }) {
   return (
-    <EmptyNote icon={IconCalendarTime} title="No schedule yet" action={<Button onClick={onNew}>New schedule</Button>}>
+    <EmptyNote icon={IconCalendarTime} title="No schedule yet" action={onNew && <Button onClick={onNew}>New schedule</Button>}>
       A schedule scans the nodes that its selector names, at the times of its cron expression.
     </EmptyNote>
   )

@@ -1,0 +1,127 @@
+import { Box, Button, Checkbox, Grid, Group, Stack, TextInput } from '@mantine/core'
+import { useDebouncedValue } from '@mantine/hooks'
+import { useQuery } from '@tanstack/react-query'
+import { useState, type SubmitEvent } from 'react'
+import { fieldProblem, refusedFields } from '../api/problem'
+import { previewQuery } from '../api/schedules'
+import { definitionOf, type Draft } from '../format/draft'
+import { ProblemAlert } from './ProblemAlert'
+import { advancedFields, ScheduleOptions, type DraftFieldsProps } from './ScheduleOptions'
+import { SchedulePreview } from './SchedulePreview'
+import { SelectorField } from './SelectorField'
+import { TimeZoneField } from './TimeZoneField'
+
+interface ScheduleFormProps {
+  /** What the form is for those who cannot see it. */
+  name: string
+  initial: Draft
+  /** Id of the schedule that is edited. */
+  schedule?: string
+  saving: { isPending: boolean; error: unknown; reset: () => void }
+  /** What the button says that saves. */
+  action: string
+  onSubmit: (draft: Draft) => void
+  onClose: () => void
+}
+
+const plainFields = ['name', 'cron', 'time_zone', 'selector']
+
+/** A schedule as it is made or edited; the console judges it, while it is written and when it is saved. */
+export function ScheduleForm({ name, initial, schedule, saving, action, onSubmit, onClose }: ScheduleFormProps) {
+  const [draft, setDraft] = useState(initial)
+  const [settled] = useDebouncedValue(draft, 400)
+  const preview = useQuery(previewQuery(definitionOf(settled), schedule))
+  const change = (part: Partial<Draft>) => {
+    setDraft({ ...draft, ...part })
+    if (saving.error !== null) saving.reset()
+  }
+  const problem = (field: string) => fieldProblem(saving.error, field) ?? fieldProblem(preview.error, field)
+  const refused = [...refusedFields(saving.error), ...refusedFields(preview.error)]
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    onSubmit(draft)
+  }
+  return (
+    <form onSubmit={submit} aria-label={name}>
+      <Grid gap="lg">
+        <Grid.Col span={{ base: 12, sm: 7 }}>
+          <Stack gap="sm">
+            <PlainFields draft={draft} problem={problem} onChange={change} />
+            <ScheduleOptions draft={draft} problem={problem} refused={refused.some((field) => advancedFields.includes(field))} onChange={change} />
+          </Stack>
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, sm: 5 }}>
+          <SchedulePreview preview={preview} zone={settled.time_zone} />
+        </Grid.Col>
+      </Grid>
+      {saving.error !== null && !isShown(saving.error) && (
+        <Box mt="md" ref={bringIntoSight}>
+          <ProblemAlert error={saving.error} />
+        </Box>
+      )}
+      <Group justify="flex-end" gap="xs" mt="md">
+        <Button variant="default" onClick={onClose}>
+          Close
+        </Button>
+        <Button type="submit" loading={saving.isPending}>
+          {action}
+        </Button>
+      </Group>
+    </form>
+  )
+}
+
+/** In a narrow window the form is longer than that. */
+function bringIntoSight(element: HTMLElement | null): void {
+  element?.scrollIntoView({ block: 'nearest' })
+}
+
+/** Whether a refusal stands at its fields; any other stands by the button that met it. */
+function isShown(error: unknown): boolean {
+  const fields = refusedFields(error)
+  return fields.length > 0 && fields.every((field) => plainFields.includes(field) || advancedFields.includes(field))
+}
+
+/** What every schedule says: when, and what. */
+function PlainFields({ draft, problem, onChange }: DraftFieldsProps) {
+  return (
+    <>
+      <TextInput
+        label="Name"
+        required
+        withAsterisk={false}
+        data-autofocus
+        autoComplete="off"
+        value={draft.name}
+        error={problem('name')}
+        onChange={(event) => { onChange({ name: event.currentTarget.value }) }}
+      />
+      <TextInput
+        label="When, as cron"
+        description="Minute, hour, day of month, month, day of week: 0 3 * * 1-5 is three o'clock from Monday to Friday. Or @hourly, @daily, @weekly, @every 6h."
+        required
+        withAsterisk={false}
+        classNames={{ input: 'mono', error: 'mono preformatted' }}
+        autoComplete="off"
+        value={draft.cron}
+        error={problem('cron')}
+        onChange={(event) => { onChange({ cron: event.currentTarget.value }) }}
+      />
+      <TimeZoneField
+        label="Time zone"
+        description="An IANA name; clock changes are taken into account"
+        required
+        value={draft.time_zone}
+        error={problem('time_zone')}
+        onChange={(zone) => { onChange({ time_zone: zone }) }}
+      />
+      <SelectorField value={draft.selector} error={problem('selector')} onChange={(selector) => { onChange({ selector }) }} />
+      <Checkbox
+        size="xs"
+        label="Enabled: it fires by itself, not only when somebody runs it"
+        checked={draft.enabled}
+        onChange={(event) => { onChange({ enabled: event.currentTarget.checked }) }}
+      />
+    </>
+  )
+}

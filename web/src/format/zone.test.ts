@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest'
+import { momentOf, readingAt } from './zone'
+
+test.each([
+  ['2026-03-12T07:15:00Z', 'UTC', '2026-03-12T07:15'],
+  ['2026-03-12T07:15:30Z', 'UTC', '2026-03-12T07:15:30'],
+  ['2026-03-12T23:15:00Z', 'Europe/Berlin', '2026-03-13T00:15'],
+  ['2026-07-12T23:15:00Z', 'Europe/Berlin', '2026-07-13T01:15'],
+  ['2026-03-12T20:00:00Z', 'Asia/Kolkata', '2026-03-13T01:30'],
+  ['2026-03-12T07:15:00Z', 'America/New_York', '2026-03-12T03:15'],
+  // On either side of the change to summer time.
+  ['2026-03-29T00:59:59Z', 'Europe/Berlin', '2026-03-29T01:59:59'],
+  ['2026-03-29T01:00:00Z', 'Europe/Berlin', '2026-03-29T03:00'],
+])('at %s clocks in %s show %s', (moment, zone, reading) => {
+  expect(readingAt(moment, zone)).toBe(reading)
+  expect(Date.parse(momentOf(reading, zone))).toBe(Date.parse(moment))
+})
+
+test('a reading that the clocks skip is taken as if they had not been changed', () => {
+  expect(momentOf('2026-03-29T02:30', 'Europe/Berlin')).toBe('2026-03-29T01:30:00.000Z')
+})
+
+test('a zone that is not known counts as UTC while its name is written', () => {
+  expect(momentOf('2026-03-12T07:15', 'Europe/Ber')).toBe('2026-03-12T07:15:00.000Z')
+  expect(readingAt('2026-03-12T07:15:00Z', '')).toBe('2026-03-12T07:15')
+})
+
+test('a year that is being typed is a year, and what is no reading is handed on', () => {
+  expect(momentOf('0002-01-01T00:00', 'UTC')).toBe('0002-01-01T00:00:00.000Z')
+  expect(momentOf('20260-01-01T00:00', 'UTC')).toBe('20260-01-01T00:00')
+})

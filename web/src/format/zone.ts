@@ -1,0 +1,48 @@
+/** Readings are what a zone's clocks show, as browsers' fields for date and time write it: "2026-03-12T08:15". */
+
+/** What the clocks of a zone show at a moment; with seconds if there are any. */
+export function readingAt(moment: string, zone: string): string {
+  const reading = secondsShown(Date.parse(moment), zone)
+  return reading.endsWith(':00') ? reading.slice(0, -':00'.length) : reading
+}
+
+/**
+ * The moment at which the clocks of a zone show a reading; of one that they skip, as if they had not been changed yet.
+ * A reading that is none is handed on as it is, for the console to refuse.
+ */
+export function momentOf(reading: string, zone: string): string {
+  const asUTC = Date.parse(`${reading}Z`)
+  if (Number.isNaN(asUTC)) return reading
+  // The offset is that of the moment looked for: of a first guess it may be that of the other side of a clock change.
+  const guess = asUTC - offsetAt(asUTC, zone)
+  return new Date(asUTC - offsetAt(guess, zone)).toISOString()
+}
+
+/** Milliseconds by which the clocks of a zone are ahead of UTC. */
+function offsetAt(time: number, zone: string): number {
+  const shown = Date.parse(`${secondsShown(time, zone)}Z`)
+  return Number.isNaN(shown) ? 0 : shown - Math.floor(time / 1000) * 1000
+}
+
+function secondsShown(time: number, zone: string): string {
+  const parts = Object.fromEntries(clockOf(zone).formatToParts(time).map(({ type, value }) => [type, value]))
+  return `${(parts.year ?? '').padStart(4, '0')}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}:${parts.second}`
+}
+
+/** The clocks of a zone; those of UTC where the browser lacks it, which may be while its name is written. */
+function clockOf(timeZone: string): Intl.DateTimeFormat {
+  const options: Intl.DateTimeFormatOptions = {
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  }
+  try {
+    return new Intl.DateTimeFormat('en', { ...options, timeZone })
+  } catch {
+    return new Intl.DateTimeFormat('en', { ...options, timeZone: 'UTC' })
+  }
+}
