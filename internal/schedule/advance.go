@@ -47,7 +47,7 @@ func (s *Service) advance(ctx context.Context) (time.Duration, error) {
 				did, err = s.step(ctx, tx, id, all)
 				return err
 			})
-			if ofAll(ctx, err) {
+			if db.Down(ctx, err) {
 				return again, err
 			}
 			s.stuck.note(id, err, now)

@@ -34,18 +34,11 @@ func (a aside) rests(id string, now time.Time) bool {
 // note takes how it went with one, at that time.
 func (a aside) note(id string, err error, now time.Time) {
 	if err == nil {
-		a.done(id)
+		delete(a, id)
 		return
 	}
 	times := a[id].times + 1
 	a[id] = failure{err, times, now, now.Add(min(lease.Backoff(times), glance))}
-}
-
-// done forgets these, which went well.
-func (a aside) done(ids ...string) {
-	for _, id := range ids {
-		delete(a, id)
-	}
 }
 
 // keep forgets all but these.

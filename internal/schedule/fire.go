@@ -34,7 +34,7 @@ func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
 	}
 	s.unfired.keep(due)
 	due = slices.DeleteFunc(due, func(id string) bool { return s.unfired.rests(id, now) })
-	if err := s.fireAll(ctx, due, checked, now); err != nil {
+	if err := s.fireAll(ctx, due, together, checked, now); err != nil {
 		return again, err
 	}
 	wait, err := s.untilNext(ctx, now)
@@ -48,29 +48,25 @@ func (s *Service) fireDue(ctx context.Context) (time.Duration, error) {
 // several of them.
 const together = 32
 
-// fireAll fires schedules and notes which could not be. It returns an error that is no
-// fault of theirs.
-func (s *Service) fireAll(ctx context.Context, due []string, checked, now time.Time) error {
-	for some := range slices.Chunk(due, together) {
-		if s.fire(ctx, checked, some...) == nil {
-			s.unfired.done(some...)
-			continue
-		}
-		for _, id := range some {
-			err := s.fire(ctx, checked, id)
-			if ofAll(ctx, err) {
+// fireAll fires schedules, so many in one transaction, and notes which could not be. It
+// returns an error only if none could.
+func (s *Service) fireAll(ctx context.Context, due []string, many int, checked, now time.Time) error {
+	for some := range slices.Chunk(due, many) {
+		err := s.fire(ctx, checked, some...)
+		switch {
+		case db.Down(ctx, err):
+			return err
+		case err != nil && len(some) > 1: // of which, shows when each is by itself
+			if err := s.fireAll(ctx, some, 1, checked, now); err != nil {
 				return err
 			}
-			s.unfired.note(id, err, now)
+		default:
+			for _, id := range some {
+				s.unfired.note(id, err, now)
+			}
 		}
 	}
 	return nil
-}
-
-// ofAll tells whether an error is no fault of the one schedule or run: nothing can be
-// written, or the process ends.
-func ofAll(ctx context.Context, err error) bool {
-	return err != nil && (ctx.Err() != nil || errors.Is(err, db.ErrReadOnly))
 }
 
 // untilNext is how long no schedule falls due, of those that were not by then.
@@ -87,8 +83,6 @@ func (s *Service) untilNext(ctx context.Context, then time.Time) (time.Duration,
 	return min(max(next.Sub(s.now()), 0), glance), nil
 }
 
-// fire looks at schedules that seemed due. Two consoles that do so at once are put
-// in order, and the second finds that nothing is.
 func (s *Service) fire(ctx context.Context, checked time.Time, ids ...string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		for _, id := range ids {
@@ -100,6 +94,8 @@ func (s *Service) fire(ctx context.Context, checked time.Time, ids ...string) er
 	})
 }
 
+// fireIn looks at a schedule that seemed due. Two consoles that do so at once are put
+// in order, and the second finds that it is not.
 func (s *Service) fireIn(ctx context.Context, tx *db.Tx, id string, checked time.Time) error {
 	now := s.now()
 	sch, f, decided, err := standing(ctx, tx, id)

@@ -128,7 +128,8 @@ func (d *DB) Read() Querier { return d.questions }
 
 // ReadTx has f ask about one moment: none of its questions sees what is committed
 // meanwhile. In f only q is to be asked: to wait for another connection while holding
-// one deadlocks when all are held so.
+// one deadlocks when all are held so. It is for few and large questions: SQLite parses
+// each anew, and cannot reset its log while f runs.
 func (d *DB) ReadTx(ctx context.Context, f func(q Querier) error) error {
 	opts := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true} // which SQLite's reader always is
 	tx, err := d.reader.BeginTx(ctx, opts)

@@ -36,6 +36,13 @@ func IsGone(err error) bool {
 	return pgconn.SafeToRetry(err) // the connection was closed before anything was sent
 }
 
+// Down tells whether whatever else is tried would fail as well: the caller ends, or
+// the database cannot be reached or written for now. Otherwise an error is about what
+// was tried, and others may go on.
+func Down(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || errors.Is(err, ErrReadOnly) || IsGone(err))
+}
+
 // IsBadText tells of errors that say: a text is none that the database can hold
 // (PostgreSQL, appendix A: character_not_in_repertoire and untranslatable_character).
 func IsBadText(err error) bool {

@@ -77,9 +77,6 @@ func (d *DB) drop(ctx context.Context, s Sweep, found []int64, args []any) (remo
 	return removed, err
 }
 
-// AmongTexts holds for a TEXT that is one of those in the column of parameter $1.
-const AmongTexts = `IN (SELECT value->>0 FROM json_each($1) AS j)`
-
 // SweepOldest removes rows with TEXT keys, and returns how many. A query finds the
 // keys of the rows that go, in the order in which they do, without a LIMIT. Of the
 // tables, rows go in that order, up to what is to be among the keys: "scan WHERE id".
