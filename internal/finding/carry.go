@@ -3,7 +3,6 @@ package finding
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -52,12 +51,12 @@ func (s *Service) matchLacking(ctx context.Context, k Knowledge, r rematch, lack
 			}
 		}
 		err = s.carry(ctx, r, old, these)
-		if errors.Is(err, feed.ErrDamaged) {
-			slog.WarnContext(ctx, "an earlier revision of the feed is damaged; what it had found is matched anew", "revision", p.revision, "error", err)
-			continue
+		if db.Down(ctx, err) {
+			return err
 		}
 		if err != nil {
-			return err
+			slog.WarnContext(ctx, "what an earlier revision of the feed had found cannot be carried on; it is matched anew", "revision", p.revision, "error", err)
+			continue
 		}
 		lacking = others
 	}
@@ -73,26 +72,22 @@ func (s *Service) matchWhole(ctx context.Context, r rematch, lacking []inventory
 			return err
 		}
 	}
-	var first error
-	failed := 0
+	var failed faults
 	for some := range slices.Chunk(lacking, wholeInventories) {
 		for _, i := range some {
-			if _, err := s.Match(ctx, i.id, i.ecosystems, r.rev); err != nil {
-				failed++
-				first = cmp.Or(first, fmt.Errorf("match inventory %s: %w", i.digest, err))
+			_, err := s.Match(ctx, i.id, i.ecosystems, r.rev)
+			if db.Down(ctx, err) {
+				return err
 			}
-			if ctx.Err() != nil {
-				return ctx.Err()
+			if err != nil {
+				failed.note(fmt.Errorf("match inventory %s: %w", i.digest, err))
 			}
 		}
 		if err := s.moveAll(ctx, r); err != nil {
 			return err
 		}
 	}
-	if failed > 1 {
-		return fmt.Errorf("%w, and so with %d others", first, failed-1)
-	}
-	return first
+	return failed.err()
 }
 
 // note writes what is known of a re-match.

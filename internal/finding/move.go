@@ -27,13 +27,15 @@ const (
 // thought above: they take it one by one.
 var errUneven = errors.New("the step does not change each of the nodes alike")
 
-// moveAll has all nodes that are behind take their steps.
+// moveAll has all nodes that are behind take their steps. One that cannot holds up no
+// other.
 func (s *Service) moveAll(ctx context.Context, r rematch) error {
 	for {
 		behind, err := s.behind(ctx, r.rev)
 		if err != nil || len(behind) == 0 {
 			return err
 		}
+		var failed faults
 		// Of one step all are in one group, which is what behind's order is for.
 		for len(behind) > 0 {
 			n := 0
@@ -45,16 +47,19 @@ func (s *Service) moveAll(ctx context.Context, r rematch) error {
 					break
 				}
 			}
-			if err := s.moveSome(ctx, r, behind[:n]); err != nil {
+			if err := s.moveSome(ctx, r, behind[:n], &failed); err != nil {
 				return err
 			}
 			behind = behind[n:]
 		}
+		if err := failed.err(); err != nil {
+			return err
+		}
 	}
 }
 
-// moveSome has nodes take their steps.
-func (s *Service) moveSome(ctx context.Context, r rematch, behind []moving) error {
+// moveSome has nodes take their steps, and notes those that cannot.
+func (s *Service) moveSome(ctx context.Context, r rematch, behind []moving, failed *faults) error {
 	c, differences, err := compare(ctx, s.db.Read(), r.rev, stepsOf(behind))
 	if err != nil {
 		return err
@@ -75,17 +80,20 @@ func (s *Service) moveSome(ctx context.Context, r rematch, behind []moving) erro
 		some := together[:n]
 		together = together[n:]
 		err := s.db.Write(ctx, func(tx *db.Tx) error { return s.moveTogether(ctx, tx, r, some, c, differences) })
-		if errors.Is(err, errUneven) {
-			alone, err = append(alone, some...), nil
+		if db.Down(ctx, err) {
+			return fmt.Errorf("open and resolve occurrences: %w", err)
 		}
 		if err != nil {
-			return fmt.Errorf("open and resolve occurrences: %w", err)
+			alone = append(alone, some...)
 		}
 	}
 	for _, m := range alone {
-		d := differences[m.step]
-		if err := s.db.Write(ctx, func(tx *db.Tx) error { return s.moveAlone(ctx, tx, r, m, d) }); err != nil {
-			return fmt.Errorf("open and resolve occurrences of node %s: %w", m.node, err)
+		err := s.db.Write(ctx, func(tx *db.Tx) error { return s.moveAlone(ctx, tx, r, m, differences[m.step]) })
+		if db.Down(ctx, err) {
+			return err
+		}
+		if err != nil {
+			failed.note(fmt.Errorf("open and resolve occurrences of node %s: %w", m.node, err))
 		}
 	}
 	return nil

@@ -143,20 +143,11 @@ func (s *Service) beginRematch(ctx context.Context, rev *feed.Revision, lacking 
 		nodes += i.nodes
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		now := s.now().UnixMicro()
-		rows, err := tx.QueryContext(ctx, `UPDATE rematch SET state = CASE error WHEN '' THEN 'complete' ELSE 'failed' END, finished_at = $1
-			WHERE state = 'running' AND (revision <> $2 OR engine <> $3) RETURNING id`,
-			now, rev.ID(), match.EngineVersion)
-		overtaken, err := db.All(rows, err, db.Value[string])
-		if err != nil {
+		now := s.now()
+		if err := leaveBehind(ctx, tx, rev, now); err != nil {
 			return err
 		}
-		for _, id := range overtaken {
-			if err := event.Append(ctx, tx, s.now(), "rematch.overtaken", id, map[string]string{"rematch": id, "revision": rev.ID()}); err != nil {
-				return err
-			}
-		}
-		rows, err = tx.QueryContext(ctx, `UPDATE rematch SET state = 'running', finished_at = NULL
+		rows, err := tx.QueryContext(ctx, `UPDATE rematch SET state = 'running', finished_at = NULL
 			WHERE state IN ('running', 'failed') AND revision = $1 AND engine = $2 RETURNING id`, rev.ID(), match.EngineVersion)
 		going, err := db.All(rows, err, db.Value[string])
 		if err != nil {
@@ -169,10 +160,27 @@ func (s *Service) beginRematch(ctx context.Context, rev *feed.Revision, lacking 
 		r.id = db.NewID()
 		_, err = tx.ExecContext(ctx, `INSERT INTO rematch (id, cause, state, revision_before, revision, engine, records_new, records_changed, records_gone,
 				components, nodes, opened, resolved, unchanged, started_at)
-			VALUES ($1, $2, 'running', '', $3, $4, 0, 0, 0, 0, $5, 0, 0, 0, $6)`, r.id, byFeed, rev.ID(), match.EngineVersion, nodes, now)
+			VALUES ($1, $2, 'running', '', $3, $4, 0, 0, 0, 0, $5, 0, 0, 0, $6)`, r.id, byFeed, rev.ID(), match.EngineVersion, nodes, now.UnixMicro())
 		return err
 	})
 	return r, err
+}
+
+// leaveBehind ends re-matches that go on against another revision, or by other rules:
+// what they had not done yet is nobody's wish any more.
+func leaveBehind(ctx context.Context, tx *db.Tx, rev *feed.Revision, now time.Time) error {
+	rows, err := tx.QueryContext(ctx, `UPDATE rematch SET state = CASE error WHEN '' THEN 'complete' ELSE 'failed' END, finished_at = $1
+		WHERE state = 'running' AND (revision <> $2 OR engine <> $3) RETURNING id`, now.UnixMicro(), rev.ID(), match.EngineVersion)
+	overtaken, err := db.All(rows, err, db.Value[string])
+	if err != nil {
+		return err
+	}
+	for _, id := range overtaken {
+		if err := event.Append(ctx, tx, now, "rematch.overtaken", id, map[string]string{"rematch": id, "revision": rev.ID()}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // failRematch says why a re-match goes no further for now. It will be tried again; that
@@ -193,14 +201,38 @@ func (s *Service) failRematch(ctx context.Context, r rematch, because error) err
 	})
 }
 
+// faults are what went wrong with some inventories or nodes, while the others go on.
+type faults struct {
+	first error
+	more  int
+}
+
+func (f *faults) note(err error) {
+	if f.first == nil {
+		f.first = err
+	} else {
+		f.more++
+	}
+}
+
+func (f *faults) err() error {
+	if f.more > 0 {
+		return fmt.Errorf("%w, and so with %d others", f.first, f.more)
+	}
+	return f.first
+}
+
 // endRematch says that the re-match is over, if one went on or had failed, and forgets
 // what inventories gave under other revisions: nobody asks for that again.
 func (s *Service) endRematch(ctx context.Context, rev *feed.Revision) error {
 	var over []ended
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		now := s.now()
+		if err := leaveBehind(ctx, tx, rev, now); err != nil {
+			return err
+		}
 		rows, err := tx.QueryContext(ctx, `UPDATE rematch SET state = 'complete', error = '', finished_at = $1
-			WHERE state = 'running' OR state = 'failed' AND revision = $2 AND engine = $3
+			WHERE state IN ('running', 'failed') AND revision = $2 AND engine = $3
 			RETURNING id, cause, revision, nodes, opened, resolved, started_at`, now.UnixMicro(), rev.ID(), match.EngineVersion)
 		over, err = db.All(rows, err, func(scan db.Scan) (e ended, err error) {
 			return e, scan(&e.ID, &e.Cause, &e.Revision, &e.Nodes, &e.Opened, &e.Resolved, db.Time{Time: &e.StartedAt})

@@ -308,9 +308,16 @@ func TestRematchOfWhatDependsOnTheNode(t *testing.T) {
 // result.
 func TestRematchAroundAFault(t *testing.T) {
 	const fault = "unique constraint"
-	for name, end := range map[string]func(h house, node string, rev *feed.Revision){
-		"the fault is mended":             func(h house, _ string, _ *feed.Revision) { h.execute(`DROP INDEX fault`) },
-		"the node has something else now": func(h house, node string, rev *feed.Revision) { h.scan(node, rev, goModule("example.org/a", "1.3.0")) },
+	mend := func(h house, _ string, _ *feed.Revision) { h.execute(`DROP INDEX fault`) }
+	for name, test := range map[string]struct {
+		engine string // by whose rules the fleet was matched before
+		end    func(h house, node string, rev *feed.Revision)
+	}{
+		"the fault is mended":                   {match.EngineVersion, mend},
+		"the fault is mended, by new rules too": {"before", mend},
+		"the node has something else now": {"before", func(h house, node string, rev *feed.Revision) {
+			h.scan(node, rev, goModule("example.org/a", "1.3.0"))
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, h house) {
@@ -321,7 +328,7 @@ func TestRematchAroundAFault(t *testing.T) {
 				h.scan(sound, first, goModule("example.org/a", "1.2.0"))
 				rev := p.publish(record{id: "GO-1", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-1"}})
 				inventory := h.count(`SELECT inventory_id FROM node WHERE name = 'web-1'`)
-				h.execute(`UPDATE result_of SET engine = 'before'`)
+				h.execute(fmt.Sprintf(`UPDATE result_of SET engine = '%s'`, test.engine))
 				h.execute(fmt.Sprintf(`CREATE UNIQUE INDEX fault ON result_of (inventory_id) WHERE inventory_id = %d`, inventory))
 				h.execute(`INSERT INTO result (digest, uncovered, unread) VALUES ('that nothing needs', '[]', '[]')`)
 				for range 2 {
@@ -344,7 +351,7 @@ func TestRematchAroundAFault(t *testing.T) {
 					t.Errorf("%d results were swept, %v; want the one that nothing needs", n, err)
 				}
 
-				end(h, faulty, rev)
+				test.end(h, faulty, rev)
 				h.rematch(p)
 				if f := h.occurrences(faulty); len(f) != 1 {
 					t.Errorf("%d occurrences where the fault was", len(f))
@@ -358,6 +365,33 @@ func TestRematchAroundAFault(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A node that cannot be moved holds up no other.
+func TestRematchAroundANode(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		p := h.feed()
+		first := p.publish(record{id: "GO-0", ecosystem: "Go", pkg: "example.org/b"})
+		faulty, sound := h.node("web-1"), h.node("web-2")
+		for _, node := range []string{faulty, sound} {
+			h.scan(node, first, goModule("example.org/a", "1.1.0"))
+		}
+		rev := p.publish(record{id: "GO-0", ecosystem: "Go", pkg: "example.org/b"},
+			record{id: "GO-1", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-1"}},
+			record{id: "GO-2", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-2"}})
+		h.execute(`CREATE UNIQUE INDEX fault ON occurrence (node_id) WHERE node_id = '` + faulty + `'`)
+		if err := h.Rematch(t.Context(), p, rev); err == nil || !strings.Contains(err.Error(), "node "+faulty) {
+			t.Errorf("Rematch = %v", err)
+		}
+		if f, s := h.occurrences(faulty), h.occurrences(sound); len(f) != 0 || len(s) != 2 {
+			t.Errorf("%d occurrences on the node that cannot move, %d on the other", len(f), len(s))
+		}
+		h.execute(`DROP INDEX fault`)
+		h.rematch(p)
+		if f := h.occurrences(faulty); len(f) != 2 {
+			t.Errorf("%d occurrences once it can", len(f))
+		}
+	})
 }
 
 // A console that was killed in the middle goes on: whichever transactions it had
