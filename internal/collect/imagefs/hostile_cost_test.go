@@ -145,6 +145,10 @@ func TestDeep(t *testing.T) {
 	}
 }
 
+// millionMiB is what a million empty files may cost; the race detector, if it watches,
+// takes several times as much itself.
+const millionMiB = 512
+
 // TestMillion runs itself in a process of its own, whose memory is measured.
 func TestMillion(t *testing.T) {
 	const variable = "PATROL_TEST_MILLION"
