@@ -43,7 +43,7 @@ type handed struct {
 	bundle, before         string
 	revision, intelligence string
 	osvChecked             time.Time
-	osvError               string // why that was in vain
+	osvError               string // why that was in vain; empty if it was not
 	intelligenceChecked    time.Time
 }
 

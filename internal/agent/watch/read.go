@@ -16,6 +16,7 @@ import (
 
 // read takes events until the context ends. When that fails, it begins anew.
 func (w *Watcher) read(ctx context.Context) {
+	defer w.end()
 	failed := 0
 	lease.Every(ctx, 0, func(ctx context.Context) time.Duration {
 		if one := w.begin(); one != nil {
