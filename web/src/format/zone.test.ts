@@ -46,5 +46,7 @@ test('a zone that is not known counts as UTC while its name is written', () => {
 
 test('a year that is being typed is a year, and what is no reading is handed on', () => {
   expect(momentOf('0002-01-01T00:00', 'UTC')).toBe('0002-01-01T00:00:00.000Z')
+  expect(readingAt(momentOf('0202-01-01T00:00', 'Europe/Berlin'), 'Europe/Berlin')).toBe('0202-01-01T00:00')
   expect(momentOf('20260-01-01T00:00', 'UTC')).toBe('20260-01-01T00:00')
+  expect(readingAt('20260-01-01T00:00', 'UTC')).toBe('20260-01-01T00:00')
 })

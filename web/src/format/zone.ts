@@ -1,8 +1,10 @@
 /** Readings are what a zone's clocks show, as browsers' fields for date and time write it: "2026-03-12T08:15". */
 
-/** What the clocks of a zone show at a moment; with seconds if there are any. */
+/** What the clocks of a zone show at a moment; with seconds if there are any. What is no moment is handed on as it is. */
 export function readingAt(moment: string, zone: string): string {
-  const reading = secondsShown(Date.parse(moment), zone)
+  const time = Date.parse(moment)
+  if (Number.isNaN(time)) return moment
+  const reading = secondsShown(time, zone)
   return reading.endsWith(':00') ? reading.slice(0, -':00'.length) : reading
 }
 
