@@ -57,8 +57,7 @@ export const selectorsQuery = queryOptions({
 /** What a definition would do, judged as saving would judge it; schedule is the id of the one that is edited. */
 export const previewQuery = (definition: Definition, schedule?: string) => {
   // It may have no name yet, and is judged as if it were enabled.
-  const { cron, time_zone, selector, overlap, catch_up_window, run_timeout, spread, max_concurrent, per_label, retries, maintenance_windows, starts_at, ends_at } = definition
-  const body = { cron, time_zone, selector, overlap, catch_up_window, run_timeout, spread, max_concurrent, per_label, retries, maintenance_windows, starts_at, ends_at, schedule }
+  const body = { ...definition, name: undefined, enabled: undefined, schedule }
   return queryOptions({
     queryKey: ['preview', body],
     queryFn: ({ signal }) => bodyOf(api.POST('/api/v1/schedules/preview', { body, signal })),

@@ -2,6 +2,7 @@ import { Box, Text } from '@mantine/core'
 import { IconRadar } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { reportQuery, type ReportEntry, type ReportFilter } from '../api/report'
+import { useMayOperate } from '../api/session'
 import { triggerName } from '../format/trigger'
 import { isNarrowed } from '../search'
 import { Digest } from './Digest'
@@ -101,8 +102,9 @@ function Trigger({ entry: { trigger, schedule } }: { entry: ReportEntry }) {
   )
 }
 
+/** A scan that is not complete changed nothing; a re-match that failed did on the nodes that could be matched. */
 function Change({ entry, count, quiet = false }: { entry: ReportEntry; count: number; quiet?: boolean }) {
-  if (entry.state !== 'complete') return <None />
+  if (entry.kind === 'scan' && entry.state !== 'complete') return <None />
   return (
     <Text span inherit c={count === 0 || quiet ? 'dimmed' : undefined} fw={count === 0 || quiet ? undefined : 600}>
       {count.toLocaleString('en')}
@@ -111,6 +113,7 @@ function Change({ entry, count, quiet = false }: { entry: ReportEntry; count: nu
 }
 
 function NoEntries({ filter: { node, ...rest } }: { filter: ReportFilter }) {
+  const mayOperate = useMayOperate()
   if (isNarrowed(rest)) {
     return (
       <EmptyNote icon={IconRadar} title="No scan and no re-match matches">
@@ -120,15 +123,27 @@ function NoEntries({ filter: { node, ...rest } }: { filter: ReportFilter }) {
   }
   return (
     <EmptyNote icon={IconRadar} title="Nothing has been scanned yet">
-      {node === undefined ? (
-        <>
-          Press <b>Scan now</b> beside a <TextLink underline="always" to="/nodes">node</TextLink>, or let a <TextLink underline="always" to="/schedules">schedule</TextLink> start scans.
-        </>
-      ) : (
-        <>
-          Press <b>Scan now</b> above, or let a <TextLink underline="always" to="/schedules">schedule</TextLink> select this node.
-        </>
-      )}
+      {mayOperate ? <HowToScan node={node} /> : 'Each scan and each re-match will stand here.'}
     </EmptyNote>
+  )
+}
+
+function HowToScan({ node }: { node: string | undefined }) {
+  const schedule = (
+    <TextLink underline="always" to="/schedules">
+      schedule
+    </TextLink>
+  )
+  if (node !== undefined) {
+    return (
+      <>
+        Press <b>Scan now</b> above, or let a {schedule} select this node.
+      </>
+    )
+  }
+  return (
+    <>
+      Press <b>Scan now</b> beside a <TextLink underline="always" to="/nodes">node</TextLink>, or let a {schedule} start scans.
+    </>
   )
 }

@@ -29,7 +29,7 @@ export function ScheduleFacts({ schedule }: { schedule: Schedule }) {
           {limit.max} for each value of <Code>{limit.key}</Code>
         </Fact>
       )}
-      <Fact name="Retries">{schedule.retries ?? 2}</Fact>
+      <Fact name="Retries">{schedule.retries}</Fact>
       <Fact name="Gives up after">{spanText(schedule.run_timeout)}</Fact>
       {windows.length > 0 && (
         <Fact name="Nothing starts in">

@@ -1,6 +1,7 @@
 import { NativeSelect, SimpleGrid, Stack, Text, TextInput } from '@mantine/core'
 import { useState, type ReactNode } from 'react'
 import { isAdvanced, type Draft } from '../format/draft'
+import { momentOf, readingAt } from '../format/zone'
 import { oneOf } from '../search'
 import { WindowsField } from './WindowsField'
 
@@ -124,28 +125,52 @@ function PaceFields(fields: DraftFieldsProps) {
   )
 }
 
-/** The dates between which a schedule fires, on the clocks of its zone. */
+/** The dates between which a schedule fires. */
 function DateFields(fields: DraftFieldsProps) {
   return (
     <Fields>
-      <OptionField field="starts_at" type="datetime-local" label="Nothing fires before" description={`In ${fields.draft.time_zone || 'the time zone above'}; empty for now`} {...fields} />
-      <OptionField field="ends_at" type="datetime-local" label="Nothing fires after" description="Empty for no end" {...fields} />
+      <DateField field="starts_at" label="Nothing fires before" description={`In ${fields.draft.time_zone || 'the time zone above'}; empty for now`} {...fields} />
+      <DateField field="ends_at" label="Nothing fires after" description="Empty for no end" {...fields} />
     </Fields>
   )
 }
 
-interface OptionFieldProps extends DraftFieldsProps {
-  field: 'catch_up_window' | 'run_timeout' | 'spread' | 'max_concurrent' | 'retries' | 'starts_at' | 'ends_at'
+interface DateFieldProps extends DraftFieldsProps {
+  field: 'starts_at' | 'ends_at'
   label: string
   description: string
-  type?: 'text' | 'number' | 'datetime-local'
+}
+
+/** A moment on the clocks of the schedule's zone: if the zone is changed, it is shown otherwise and stays what it is. */
+function DateField({ field, draft, problem, onChange, ...shown }: DateFieldProps) {
+  return (
+    <TextInput
+      {...shown}
+      type="datetime-local"
+      step="any"
+      max="9999-12-31T23:59"
+      autoComplete="off"
+      value={readingAt(draft[field], draft.time_zone)}
+      error={problem(field)}
+      onChange={(event) => {
+        onChange({ [field]: momentOf(event.currentTarget.value, draft.time_zone) })
+      }}
+    />
+  )
+}
+
+interface OptionFieldProps extends DraftFieldsProps {
+  field: 'catch_up_window' | 'run_timeout' | 'spread' | 'max_concurrent' | 'retries'
+  label: string
+  description: string
+  type?: 'text' | 'number'
   max?: number
   required?: boolean
 }
 
 /** An option that is written in one field, which is named as the API names it. */
 function OptionField({ field, draft, problem, onChange, type = 'text', max, ...shown }: OptionFieldProps) {
-  const bounds = type === 'number' ? { min: 0, max } : type === 'datetime-local' ? { step: 'any', max: '9999-12-31T23:59' } : {}
+  const bounds = type === 'number' ? { min: 0, max } : {}
   return (
     <TextInput
       {...shown}

@@ -32,6 +32,7 @@ export function WindowsField({ windows, zone, problem, onChange }: WindowsFieldP
             number={index + 1}
             window={window}
             zone={zone}
+            refusal={problem(`maintenance_windows[${index}]`)}
             problem={(field) => problem(`maintenance_windows[${index}].${field}`)}
             onChange={(part) => {
               onChange(windows.with(index, { ...window, ...part }))
@@ -60,12 +61,14 @@ interface WindowFieldsProps {
   number: number
   window: WindowDraft
   zone: string
+  /** What the console refuses of the window as a whole. */
+  refusal: string | undefined
   problem: (field: string) => string | undefined
   onChange: (part: Partial<WindowDraft>) => void
   onRemove: () => void
 }
 
-function WindowFields({ number, window, zone, problem, onChange, onRemove }: WindowFieldsProps) {
+function WindowFields({ number, window, zone, refusal, problem, onChange, onRemove }: WindowFieldsProps) {
   return (
     <Group role="group" aria-label={`Window ${number}`} gap="xs" align="start" wrap="nowrap">
       <SimpleGrid cols={{ base: 1, sm: 3 }} spacing="xs" verticalSpacing={4} flex={1}>
@@ -76,7 +79,7 @@ function WindowFields({ number, window, zone, problem, onChange, onRemove }: Win
           classNames={{ input: 'mono', error: 'mono preformatted' }}
           autoComplete="off"
           value={window.cron}
-          error={problem('cron')}
+          error={refusal ?? problem('cron')}
           onChange={(event) => {
             onChange({ cron: event.currentTarget.value })
           }}

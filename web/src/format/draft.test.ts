@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Schedule } from '../api/schedules'
 import { changeOf, definitionOf, draftOf, isAdvanced, newDraft, newWindow, type Draft } from './draft'
+import { momentOf } from './zone'
 
 const plain = newDraft('Europe/Berlin')
 
@@ -44,11 +45,6 @@ describe('definitionOf', () => {
     })
   })
 
-  test('takes dates for what the clocks of the zone show', () => {
-    const { starts_at: starts, ends_at: ends } = definitionOf({ ...plain, starts_at: '2026-07-01T00:00', ends_at: '2026-12-01T00:00' })
-    expect([starts, ends]).toEqual(['2026-06-30T22:00:00.000Z', '2026-11-30T23:00:00.000Z'])
-  })
-
   test('sends half a limit, for the console to say what is missing', () => {
     expect(definitionOf({ ...plain, label: 'zone' }).per_label).toEqual({ key: 'zone', max: 0 })
     expect(definitionOf({ ...plain, most_per_label: '3' }).per_label).toEqual({ key: '', max: 3 })
@@ -69,11 +65,16 @@ describe('changeOf', () => {
     ['a limit and dates to none', { label: '', most_per_label: '', starts_at: '', ends_at: '' }, { clear: ['per_label', 'starts_at', 'ends_at'] }],
     ['one of the windows', { maintenance_windows: before.maintenance_windows.slice(0, 1) }, { maintenance_windows: [{ cron: '0 8 * * 1-5', duration: '10h' }] }],
     ['all of the windows', { maintenance_windows: [] }, { maintenance_windows: [] }],
-    // The same hour of the clock in another zone is another moment.
-    ['the zone', { time_zone: 'UTC' }, { time_zone: 'UTC', starts_at: '2026-07-01T02:00:00.000Z', ends_at: '2026-12-01T01:00:00.000Z' }],
+    ['the zone', { time_zone: 'UTC' }, { time_zone: 'UTC' }],
+    ['a date', { ends_at: '2026-11-30T23:00:00.000Z' }, { ends_at: '2026-11-30T23:00:00.000Z' }],
   ]
   test.each(cases)('%s', (_what, edit, change) => {
     expect(sent(changeOf(before, { ...before, ...edit }))).toEqual(change)
+  })
+
+  test('nothing, if a date is set back that was written in another way', () => {
+    const other = draftOf({ ...full, starts_at: '2026-07-01T02:00:00+02:00' })
+    expect(sent(changeOf(other, { ...other, starts_at: momentOf('2026-07-01T02:00', 'Europe/Berlin') }))).toEqual({})
   })
 })
 

@@ -1,10 +1,6 @@
 import type { Change, Definition, Schedule, Window } from '../api/schedules'
-import { momentOf, readingAt } from './zone'
 
-/**
- * A schedule as its form holds it: in the words of the API, but what may be absent is an empty text, and dates are
- * what the clocks of its zone show.
- */
+/** A schedule as its form holds it: in the words of the API, but what may be absent is an empty text. */
 export interface Draft {
   name: string
   cron: string
@@ -68,8 +64,8 @@ export function draftOf(schedule: Schedule): Draft {
     label: schedule.per_label?.key ?? '',
     most_per_label: schedule.per_label?.max.toString() ?? '',
     maintenance_windows: (schedule.maintenance_windows ?? []).map((window) => ({ ...window, time_zone: window.time_zone ?? '' })),
-    starts_at: schedule.starts_at === undefined ? '' : readingAt(schedule.starts_at, schedule.time_zone),
-    ends_at: schedule.ends_at === undefined ? '' : readingAt(schedule.ends_at, schedule.time_zone),
+    starts_at: inUTC(schedule.starts_at),
+    ends_at: inUTC(schedule.ends_at),
   }
 }
 
@@ -89,8 +85,8 @@ export function definitionOf(draft: Draft): Definition {
     retries: numberIn(draft.retries),
     per_label: draft.label === '' && draft.most_per_label === '' ? undefined : { key: draft.label, max: Number(draft.most_per_label) },
     maintenance_windows: draft.maintenance_windows.map(({ cron, duration, time_zone: zone }) => ({ cron, duration, time_zone: zone || undefined })),
-    starts_at: draft.starts_at === '' ? undefined : momentOf(draft.starts_at, draft.time_zone),
-    ends_at: draft.ends_at === '' ? undefined : momentOf(draft.ends_at, draft.time_zone),
+    starts_at: draft.starts_at || undefined,
+    ends_at: draft.ends_at || undefined,
   }
 }
 
@@ -115,6 +111,11 @@ const plain: (keyof Draft)[] = ['name', 'cron', 'time_zone', 'selector', 'enable
 export function isAdvanced(draft: Draft): boolean {
   const standard = newDraft(draft.time_zone)
   return (Object.keys(standard) as (keyof Draft)[]).some((field) => !plain.includes(field) && JSON.stringify(draft[field]) !== JSON.stringify(standard[field]))
+}
+
+/** A moment as momentOf writes it, so that a date that is set back counts as unchanged. */
+function inUTC(moment: string | undefined): string {
+  return moment === undefined ? '' : new Date(moment).toISOString()
 }
 
 function numberIn(text: string): number | undefined {

@@ -1,22 +1,29 @@
 /** Readings are what a zone's clocks show, as browsers' fields for date and time write it: "2026-03-12T08:15". */
 
-/** What the clocks of a zone show at a moment; with seconds if there are any. */
+/** What the clocks of a zone show at a moment; with seconds if there are any. What is no moment is handed on as it is. */
 export function readingAt(moment: string, zone: string): string {
-  const reading = secondsShown(Date.parse(moment), zone)
+  const time = Date.parse(moment)
+  if (Number.isNaN(time)) return moment
+  const reading = secondsShown(time, zone)
   return reading.endsWith(':00') ? reading.slice(0, -':00'.length) : reading
 }
 
 /**
- * The moment at which the clocks of a zone show a reading; of one that they skip, as if they had not been changed yet.
- * A reading that is none is handed on as it is, for the console to refuse.
+ * The moment at which the clocks of a zone show a reading: the first of an hour that they repeat; in one that they skip,
+ * as if they had not been changed yet. A reading that is none is handed on as it is, for the console to refuse.
  */
 export function momentOf(reading: string, zone: string): string {
   const asUTC = Date.parse(`${reading}Z`)
   if (Number.isNaN(asUTC)) return reading
-  // The offset is that of the moment looked for: of a first guess it may be that of the other side of a clock change.
-  const guess = asUTC - offsetAt(asUTC, zone)
-  return new Date(asUTC - offsetAt(guess, zone)).toISOString()
+  // No zone is a day away from UTC: a clock change near the reading lies between the two offsets.
+  const before = asUTC - offsetAt(asUTC - day, zone)
+  const after = asUTC - offsetAt(asUTC + day, zone)
+  const isRead = (time: number) => time + offsetAt(time, zone) === asUTC
+  return new Date(isRead(after) && !isRead(before) ? after : before).toISOString()
 }
+
+/** In milliseconds. */
+const day = 24 * 60 * 60 * 1000
 
 /** Milliseconds by which the clocks of a zone are ahead of UTC. */
 function offsetAt(time: number, zone: string): number {
