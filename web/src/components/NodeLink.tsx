@@ -1,3 +1,4 @@
+import { Text } from '@mantine/core'
 import { TextLink } from './TextLink'
 import classes from './NodeLink.module.css'
 
@@ -7,5 +8,17 @@ export function NodeLink({ node }: { node: { id: string; name: string } }) {
     <TextLink to="/nodes/$id" params={{ id: node.id }} fw={600} className={classes.link} title={node.name}>
       {node.name}
     </TextLink>
+  )
+}
+
+/** A node's name with what it is beneath. */
+export function NodeAndKind({ node }: { node: { id: string; name: string; kind: string } }) {
+  return (
+    <>
+      <NodeLink node={node} />
+      <Text fz="xs" c="dimmed">
+        {node.kind}
+      </Text>
+    </>
   )
 }

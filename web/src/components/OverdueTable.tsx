@@ -8,7 +8,7 @@ import { isNarrowed } from '../search'
 import { EmptyNote } from './EmptyNote'
 import { ListTable, type Column } from './ListTable'
 import { PackageName, SeverityWord } from './Named'
-import { NodeLink } from './NodeLink'
+import { NodeAndKind } from './NodeLink'
 import { TextLink } from './TextLink'
 import { None, RelativeTime } from './Time'
 
@@ -17,7 +17,7 @@ const columns: Column<Occurrence>[] = [
   { key: 'severity', header: 'Severity', width: 96, cell: ({ severity }) => <SeverityWord severity={severity} /> },
   { key: 'vulnerability', header: 'Vulnerability', width: '19%', cell: (row) => <Vulnerability row={row} /> },
   { key: 'package', header: 'Package', width: '17%', cell: (row) => <PackageName name={row.package} ecosystem={row.ecosystem} /> },
-  { key: 'node', header: 'Node', width: '18%', cell: ({ node }) => <Node node={node} /> },
+  { key: 'node', header: 'Node', width: '18%', cell: ({ node }) => <NodeAndKind node={node} /> },
   { key: 'deployed', header: 'Deployed since', width: 116, cell: ({ deployed_at: deployed }) => <Day moment={deployed} /> },
   { key: 'opened', header: 'Open since', cell: (row) => <Opened row={row} /> },
 ]
@@ -63,17 +63,6 @@ function Vulnerability({ row: { vulnerability, kev, fixable } }: { row: Occurren
       <Text fz="xs" c="dimmed">
         {kev && <div>known to be exploited</div>}
         {fixable ? 'a fix is known' : 'no fix is known'}
-      </Text>
-    </>
-  )
-}
-
-function Node({ node }: { node: Occurrence['node'] }) {
-  return (
-    <>
-      <NodeLink node={node} />
-      <Text fz="xs" c="dimmed">
-        {node.kind}
       </Text>
     </>
   )

@@ -1,9 +1,10 @@
-import { Button, Checkbox, Group, Text, TextInput } from '@mantine/core'
+import { TextInput } from '@mantine/core'
 import { nodeKinds } from '../api/nodes'
 import { reportKinds, reportStates, reportTriggers, type ReportFilter } from '../api/report'
 import { severities, severityNames } from '../format/severity'
 import { triggerNames } from '../format/trigger'
 import { isNarrowed } from '../search'
+import { FilterBar, FilterBox } from './FilterBar'
 import { FilterSelect } from './FilterSelect'
 
 interface ReportFiltersProps {
@@ -11,13 +12,14 @@ interface ReportFiltersProps {
   onChange: (filter: ReportFilter) => void
 }
 
-/** The filters of the report, which the address holds: a view can be sent to somebody. */
+/** The filters of the report. */
 export function ReportFilters({ filter, onChange }: ReportFiltersProps) {
   const narrow = (change: ReportFilter) => {
     onChange({ ...filter, ...change })
   }
+  const only = filter.run !== undefined ? 'one run' : filter.schedule !== undefined ? 'one schedule' : filter.node !== undefined ? 'one node' : undefined
   return (
-    <Group role="group" aria-label="Filters" gap="xs" mb="xs">
+    <FilterBar only={only} narrowed={isNarrowed(filter)} onClear={() => { onChange({}) }}>
       <FilterSelect label="Kind" any="Scans and re-matches" options={reportKinds} names={kindNames} value={filter.kind} onChange={(kind) => { narrow({ kind }) }} />
       <FilterSelect label="Trigger" any="Any trigger" options={reportTriggers} names={triggerNames} value={filter.trigger} onChange={(trigger) => { narrow({ trigger }) }} />
       <FilterSelect label="Kind of node" any="Any node" options={nodeKinds} value={filter.node_kind} onChange={(kind) => { narrow({ node_kind: kind }) }} />
@@ -25,25 +27,8 @@ export function ReportFilters({ filter, onChange }: ReportFiltersProps) {
       <FilterSelect label="Worst severity" any="Any severity" options={severities} names={worstNames} value={filter.worst} onChange={(worst) => { narrow({ worst }) }} />
       <DayField label="From" value={filter.from} onChange={(from) => { narrow({ from }) }} />
       <DayField label="To" value={filter.to} onChange={(to) => { narrow({ to }) }} />
-      <Checkbox
-        size="xs"
-        label="Changed something"
-        checked={filter.changed ?? false}
-        onChange={(event) => {
-          narrow({ changed: event.currentTarget.checked || undefined })
-        }}
-      />
-      {(filter.run ?? filter.schedule ?? filter.node) !== undefined && (
-        <Text fz="xs" fw={600}>
-          Only of one {filter.run !== undefined ? 'run' : filter.schedule !== undefined ? 'schedule' : 'node'}
-        </Text>
-      )}
-      {isNarrowed(filter) && (
-        <Button variant="subtle" onClick={() => { onChange({}) }}>
-          Clear
-        </Button>
-      )}
-    </Group>
+      <FilterBox label="Changed something" checked={filter.changed} onChange={(changed) => { narrow({ changed }) }} />
+    </FilterBar>
   )
 }
 

@@ -8,7 +8,7 @@ import { isNarrowed } from '../search'
 import { Digest } from './Digest'
 import { EmptyNote } from './EmptyNote'
 import { ListTable, type Column } from './ListTable'
-import { NodeLink } from './NodeLink'
+import { NodeAndKind } from './NodeLink'
 import { ReportDetail } from './ReportDetail'
 import { severityColumns } from './Severity'
 import { ScanStateLabel } from './State'
@@ -67,10 +67,7 @@ function Subject({ entry }: { entry: ReportEntry }) {
   if (entry.node !== undefined) {
     return (
       <Box miw={140}>
-        <NodeLink node={entry.node} />
-        <Text fz="xs" c="dimmed">
-          {entry.node.kind}
-        </Text>
+        <NodeAndKind node={entry.node} />
       </Box>
     )
   }

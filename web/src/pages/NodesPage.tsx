@@ -8,7 +8,7 @@ import { Command } from '../components/Command'
 import { EmptyNote } from '../components/EmptyNote'
 import { FilterSelect } from '../components/FilterSelect'
 import { ListTable, type Column } from '../components/ListTable'
-import { NodeLink } from '../components/NodeLink'
+import { NodeAndKind } from '../components/NodeLink'
 import { PageHeader } from '../components/PageHeader'
 import { ScanNowButton } from '../components/ScanNowButton'
 import { severityColumns } from '../components/Severity'
@@ -18,7 +18,7 @@ import { RelativeTime } from '../components/Time'
 import { distributionName } from '../format/node'
 
 const columns: Column<Node>[] = [
-  { key: 'name', header: 'Name and kind', width: '24%', cell: (node) => <NameAndKind node={node} /> },
+  { key: 'name', header: 'Name and kind', width: '24%', cell: (node) => <NodeAndKind node={node} /> },
   { key: 'distribution', header: 'Distribution', width: '16%', cell: (node) => distributionName(node.distribution) },
   { key: 'state', header: 'Last seen', cell: (node) => <Presence node={node} /> },
   { key: 'scan', header: 'Last scan', cell: (node) => <LastScan node={node} /> },
@@ -56,17 +56,6 @@ export function NodesPage() {
         />
       </PageHeader>
       <ListTable name="Nodes" list={list} columns={mayOperate ? [...columns, actions] : columns} rowKey={(node) => node.id} empty={<NoNodes filter={filter} />} />
-    </>
-  )
-}
-
-function NameAndKind({ node }: { node: Node }) {
-  return (
-    <>
-      <NodeLink node={node} />
-      <Text fz="xs" c="dimmed">
-        {node.kind}
-      </Text>
     </>
   )
 }
