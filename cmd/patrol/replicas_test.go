@@ -32,7 +32,6 @@ const fleetSize = 200
 // of them in the middle of a scan of every node: all scans complete, once. A schedule
 // that fires every second does so meanwhile, once each.
 func TestReplicas(t *testing.T) {
-	t.Parallel()
 	url, dir := dbtest.PostgresURL(t), t.TempDir()
 	balancer := balance(t)
 	consoles := make([]*process, 3)
