@@ -18,7 +18,7 @@ func reconsider(ctx context.Context, tx *db.Tx, vulnerabilities ...string) error
 	if err != nil {
 		return err
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT id FROM vulnerability WHERE name `+db.AmongTexts, names)
+	rows, err := tx.QueryContext(ctx, `SELECT id FROM vulnerability WHERE name `+db.Among(`$1`), names)
 	ids, err := db.All(rows, err, db.Value[int64])
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (s *Service) applyTo(ctx context.Context, tx *db.Tx, node string) error {
 			return err
 		}
 	}
-	return apply(ctx, tx, `o.node_number = `+numberOf(`$1`), node)
+	return apply(ctx, tx, `o.node_number = `+NumberOf(`$1`), node)
 }
 
 // keepFor keeps which decisions have selectors that mean a node.

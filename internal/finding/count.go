@@ -58,7 +58,7 @@ func countNode(ctx context.Context, tx *db.Tx, node string, change func() error)
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO node_count (node_id, severity, open, decided)
 		SELECT node_id, severity, count(*) FILTER (WHERE state = 'open'), count(*) FILTER (WHERE state = 'decided')
-		FROM occurrence WHERE node_number = `+numberOf(`$1`)+` AND resolved_at IS NULL AND state IN ('open', 'decided') GROUP BY node_id, severity`, node)
+		FROM occurrence WHERE node_number = `+NumberOf(`$1`)+` AND resolved_at IS NULL AND state IN ('open', 'decided') GROUP BY node_id, severity`, node)
 	if err != nil {
 		return fmt.Errorf("count occurrences of node %s: %w", node, err)
 	}
@@ -68,7 +68,7 @@ func countNode(ctx context.Context, tx *db.Tx, node string, change func() error)
 func tallies(ctx context.Context, tx *db.Tx, node string) (map[place]tally, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT vulnerability_id, ecosystem, package, rank,
 			CASE state WHEN 'open' THEN 1 ELSE 0 END, CASE state WHEN 'decided' THEN 1 ELSE 0 END, CASE state WHEN 'open' THEN fixable ELSE 0 END
-		FROM occurrence WHERE node_number = `+numberOf(`$1`)+` AND resolved_at IS NULL AND state IN ('open', 'decided')`, node)
+		FROM occurrence WHERE node_number = `+NumberOf(`$1`)+` AND resolved_at IS NULL AND state IN ('open', 'decided')`, node)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +295,7 @@ func addToFindings(ctx context.Context, tx *db.Tx, result int64, sign string) er
 func (s *Service) Forget(ctx context.Context, tx *db.Tx, node string) error {
 	err := countNode(ctx, tx, node, func() error {
 		for _, statement := range []string{
-			`DELETE FROM occurrence WHERE resolved_at IS NULL AND node_number = ` + numberOf(`$1`), `DELETE FROM occurrence WHERE resolved_at IS NOT NULL AND node_number = ` + numberOf(`$1`),
+			`DELETE FROM occurrence WHERE resolved_at IS NULL AND node_number = ` + NumberOf(`$1`), `DELETE FROM occurrence WHERE resolved_at IS NOT NULL AND node_number = ` + NumberOf(`$1`),
 			`DELETE FROM node_number WHERE node_id = $1`, `DELETE FROM decision_node WHERE node_id = $1`, `DELETE FROM unseen_component WHERE node_id = $1`, `DELETE FROM decision WHERE node_id = $1`,
 		} {
 			if _, err := tx.ExecContext(ctx, statement, node); err != nil {

@@ -250,7 +250,7 @@ func (s *Service) Decisions(ctx context.Context, q DecisionQuery, p rest.Paging)
 	counted, where := ``, `d.id < `+args.add(before)
 	if scope.Column != fleet.All {
 		seen := args.add(scope.Column)
-		counted, where = ` AND `+among(`o.node_id`, seen), where+` AND `+concerns(seen)
+		counted, where = ` AND o.node_id `+db.Among(seen), where+` AND `+concerns(seen)
 	}
 	if q.Vulnerability != "" {
 		where += ` AND d.vulnerability = ` + args.add(q.Vulnerability)
@@ -281,7 +281,7 @@ func (s *Service) Decision(ctx context.Context, id string) (Decision, error) {
 	if scope.Column == fleet.All {
 		return s.decision(ctx, s.db.Read(), id)
 	}
-	row := s.db.Read().QueryRowContext(ctx, selectDecisions(` AND `+among(`o.node_id`, `$2`))+` WHERE d.id = $1 AND `+concerns(`$2`), id, scope.Column)
+	row := s.db.Read().QueryRowContext(ctx, selectDecisions(` AND o.node_id `+db.Among(`$2`))+` WHERE d.id = $1 AND `+concerns(`$2`), id, scope.Column)
 	return decisionOf(row, id)
 }
 

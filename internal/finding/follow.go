@@ -174,7 +174,7 @@ func (s *Service) changed(ctx context.Context, after int64) (nodes []string, las
 		return nil, after, err
 	}
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, subject FROM event WHERE id > $1 AND id <= $2
-		AND type IN (SELECT value->>0 FROM json_each($3) AS j) ORDER BY id LIMIT $4`, after, last, kinds, followBatch)
+		AND type `+db.Among(`$3`)+` ORDER BY id LIMIT $4`, after, last, kinds, followBatch)
 	var read int64
 	nodes, err = db.All(rows, err, func(scan db.Scan) (node string, err error) { return node, scan(&read, &node) })
 	if err != nil {

@@ -78,7 +78,7 @@ func (s *Service) worstOf(ctx context.Context, args *arguments, q Query, scope f
 	from, where := `finding AS f`, `f.results > 0`
 	visible := ""
 	if scope.Column != fleet.All && q.Scan == "" && q.Node == "" {
-		visible = ` AND h.node_id IN (SELECT value->>0 FROM json_each(` + args.add(scope.Column) + `))`
+		visible = ` AND h.node_id ` + db.Among(args.add(scope.Column))
 	}
 	digest = `''`
 	switch {

@@ -132,7 +132,7 @@ func (s *Service) moveAlone(ctx context.Context, tx *db.Tx, r rematch, m moving,
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE occurrence SET resolved_because = '`+Withdrawn+`' WHERE node_number = `+numberOf(`$1`)+` AND resolved_at IS NOT NULL AND resolved_scan = $2
+	_, err = tx.ExecContext(ctx, `UPDATE occurrence SET resolved_because = '`+Withdrawn+`' WHERE node_number = `+NumberOf(`$1`)+` AND resolved_at IS NOT NULL AND resolved_scan = $2
 		AND (vulnerability_id, ecosystem, package) IN (SELECT CAST(value->>'vulnerability' AS BIGINT), value->>'ecosystem', value->>'package' FROM json_each($3) AS j)`,
 		m.node, r.id, list)
 	if err != nil {
@@ -147,7 +147,7 @@ func openOn(ctx context.Context, tx *db.Tx, nodes []string) (open int, err error
 	if err != nil {
 		return 0, err
 	}
-	err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(open + decided), 0) FROM node_count WHERE node_id `+db.AmongTexts, list).Scan(&open)
+	err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(open + decided), 0) FROM node_count WHERE node_id `+db.Among(`$1`), list).Scan(&open)
 	return open, err
 }
 

@@ -28,7 +28,7 @@ const newestFirst = ` ORDER BY opened_at DESC, id DESC LIMIT `
 func (s *Service) newestOf(ctx context.Context, args *arguments, q OccurrenceQuery, scope fleet.Scope, due Due, before newest, limit int) (string, error) {
 	where := ""
 	if scope.Column != fleet.All {
-		where += ` AND ` + among(`node_id`, args.add(scope.Column))
+		where += ` AND node_id ` + db.Among(args.add(scope.Column))
 	}
 	if !q.OpenedBefore.IsZero() && q.OpenedBefore.UnixMicro() < before.OpenedAt {
 		before = newest{OpenedAt: q.OpenedBefore.UnixMicro()} // no id is zero; one bound, so that the index begins there
@@ -83,7 +83,7 @@ func newestOfRuns(runs []meant, where, most string) string {
 func newestOfNode(node, state, where, most string) string {
 	var looks []string
 	look := func(resolved string) {
-		looks = append(looks, `SELECT * FROM (SELECT id, opened_at FROM occurrence WHERE node_number = `+numberOf(node)+` AND resolved_at `+resolved+where+newestFirst+most+`) AS run`)
+		looks = append(looks, `SELECT * FROM (SELECT id, opened_at FROM occurrence WHERE node_number = `+NumberOf(node)+` AND resolved_at `+resolved+where+newestFirst+most+`) AS run`)
 	}
 	if state != Resolved {
 		look(`IS NULL`)

@@ -11,15 +11,15 @@ import (
 // numbers. A node has one from its first scan on, a package once something is found in
 // it.
 
-// numberOf is the number of a node, which is a parameter.
-func numberOf(node string) string {
+// NumberOf is the number of a node, which is a parameter.
+func NumberOf(node string) string {
 	return `(SELECT number FROM node_number WHERE node_id = ` + node + `)`
 }
 
 // amongNumbers is the condition that an occurrence is on a node of a list, which
 // travels as a parameter.
 func amongNumbers(parameter string) string {
-	return `node_number IN (SELECT number FROM node_number WHERE ` + among(`node_id`, parameter) + `)`
+	return `node_number IN (SELECT number FROM node_number WHERE node_id ` + db.Among(parameter) + `)`
 }
 
 // numberNode gives a node its number if it has none.

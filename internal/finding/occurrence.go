@@ -122,7 +122,7 @@ func (s *Service) resolve(ctx context.Context, tx *db.Tx, node, scan string, bef
 					  AND f.ecosystem = occurrence.ecosystem AND f.package = occurrence.package))
 				  AND (c.ecosystem = occurrence.ecosystem OR c.ecosystem LIKE occurrence.ecosystem || ':%')) THEN '`+Upgraded+`'
 			ELSE '`+Removed+`' END
-		WHERE node_number = `+numberOf(`$1`)+` AND resolved_at IS NULL AND (vulnerability_id, ecosystem, package) NOT IN (
+		WHERE node_number = `+NumberOf(`$1`)+` AND resolved_at IS NULL AND (vulnerability_id, ecosystem, package) NOT IN (
 			SELECT f.vulnerability_id, f.ecosystem, f.package
 			FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id WHERE r.result_id = $5
 			UNION SELECT f.vulnerability_id, f.ecosystem, f.package FROM json_each($7) AS j
@@ -143,7 +143,7 @@ func fixable(ctx context.Context, tx *db.Tx, node string, result int64) error {
 		FROM (SELECT f.vulnerability_id, f.ecosystem, f.package, CASE WHEN max(f.fixed) <> '[]' OR min(f.fixed) <> '[]' THEN 1 ELSE 0 END AS fixable
 			FROM result_finding AS r JOIN finding AS f ON f.id = r.finding_id WHERE r.result_id = $2
 			GROUP BY f.vulnerability_id, f.ecosystem, f.package) AS f
-		WHERE occurrence.node_number = `+numberOf(`$1`)+` AND occurrence.resolved_at IS NULL AND occurrence.state IN ('open', 'decided') AND occurrence.vulnerability_id = f.vulnerability_id
+		WHERE occurrence.node_number = `+NumberOf(`$1`)+` AND occurrence.resolved_at IS NULL AND occurrence.state IN ('open', 'decided') AND occurrence.vulnerability_id = f.vulnerability_id
 		  AND occurrence.ecosystem = f.ecosystem AND occurrence.package = f.package AND occurrence.fixable <> f.fixable`, node, result)
 	return err
 }

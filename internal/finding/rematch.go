@@ -183,8 +183,8 @@ func leaveBehind(ctx context.Context, tx *db.Tx, rev *feed.Revision, now time.Ti
 	return nil
 }
 
-// failRematch says why a re-match goes no further for now. It will be tried again; that
-// it fails is told the first time.
+// failRematch says why a re-match goes no further. It will be tried again; that it
+// fails is told the first time.
 func (s *Service) failRematch(ctx context.Context, r rematch, because error) error {
 	text := strings.Join(strings.Fields(because.Error()), " ")
 	return s.db.Write(ctx, func(tx *db.Tx) error {

@@ -227,7 +227,7 @@ func knownFindings(ctx context.Context, tx *db.Tx, findings []row) (map[said]int
 		return nil, err
 	}
 	rows, err := tx.QueryContext(ctx, `SELECT id, component_id, name, package, fixed, advisories FROM finding
-		WHERE component_id `+db.AmongIDs+` AND name IN (SELECT value->>0 FROM json_each($2) AS k)`, list, among)
+		WHERE component_id `+db.AmongIDs+` AND name `+db.Among(`$2`), list, among)
 	if err != nil {
 		return nil, err
 	}

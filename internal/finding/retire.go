@@ -12,7 +12,7 @@ import (
 func (s *Service) Retire(ctx context.Context, tx *db.Tx, node string) error {
 	err := countNode(ctx, tx, node, func() error {
 		_, err := tx.ExecContext(ctx, `UPDATE occurrence SET state = '`+Resolved+`', resolved_at = $2, resolved_because = '`+Retired+`'
-			WHERE node_number = `+numberOf(`$1`)+` AND resolved_at IS NULL`, node, s.now().UnixMicro())
+			WHERE node_number = `+NumberOf(`$1`)+` AND resolved_at IS NULL`, node, s.now().UnixMicro())
 		return err
 	})
 	if err == nil {

@@ -2,6 +2,7 @@ package finding
 
 import (
 	"patrol/internal/fleet"
+	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 )
 
@@ -31,12 +32,14 @@ func affectedOf(args *arguments, scope fleet.Scope, condition string) string {
 		JOIN vulnerability AS v ON v.id = o.vulnerability_id)`
 }
 
-// packagesOfSome is packagesOfAll for a scope, the second parameter.
-const packagesOfSome = `SELECT ecosystem, package, max(rank) AS rank, count(*) FILTER (WHERE state = 'open') AS open,
+// packagesOfSome is packagesOfAll for the nodes of a parameter.
+func packagesOfSome(seen string) string {
+	return `SELECT ecosystem, package, max(rank) AS rank, count(*) FILTER (WHERE state = 'open') AS open,
 		count(*) FILTER (WHERE state = 'decided') AS decided, count(*) FILTER (WHERE state = 'open' AND fixable = 1) AS fixable
 	FROM occurrence WHERE vulnerability_id = (SELECT id FROM vulnerability WHERE name = $1)
-	  AND node_id IN (SELECT value->>0 FROM json_each($2) AS j) AND state IN ('open', 'decided')
+	  AND node_id ` + db.Among(seen) + ` AND state IN ('open', 'decided')
 	GROUP BY ecosystem, package ORDER BY 3 DESC, 4 DESC, ecosystem, package`
+}
 
 // occurrencesWhere are the occurrences, of any state, that a condition on nodes holds
 // for. What is open has another index than what was resolved, and each is asked.
@@ -44,17 +47,11 @@ func occurrencesWhere(condition string) string {
 	return `(SELECT * FROM occurrence WHERE resolved_at IS NULL AND ` + condition + ` UNION ALL SELECT * FROM occurrence WHERE resolved_at IS NOT NULL AND ` + condition + `) AS occurrence`
 }
 
-// among is the condition that a column is one of a list, which travels as a
-// parameter.
-func among(column, parameter string) string {
-	return column + ` IN (SELECT value->>0 FROM json_each(` + parameter + `) AS j)`
-}
-
 // concerns is the condition on decisions that are about some of a scope's nodes, or
 // about all nodes.
 func concerns(parameter string) string {
-	return `(d.node_id = '' AND d.selector = '' OR ` + among(`d.node_id`, parameter) + `
-		OR EXISTS (SELECT 1 FROM decision_node AS m WHERE m.decision_id = d.id AND ` + among(`m.node_id`, parameter) + `))`
+	return `(d.node_id = '' AND d.selector = '' OR d.node_id ` + db.Among(parameter) + `
+		OR EXISTS (SELECT 1 FROM decision_node AS m WHERE m.decision_id = d.id AND m.node_id ` + db.Among(parameter) + `))`
 }
 
 // audienceOf is whom the events of a decision are told to. Whom a selector means

@@ -121,7 +121,7 @@ func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
 func openNow(ctx context.Context, q db.Querier, scope fleet.Scope) (open, decided fleet.Counts, err error) {
 	by, numbers := `rank, ''`, `affected_package WHERE $1 = 'null'`
 	if scope.Column != fleet.All {
-		by, numbers = `0, severity`, `node_count WHERE node_id `+db.AmongTexts
+		by, numbers = `0, severity`, `node_count WHERE node_id `+db.Among(`$1`)
 	}
 	rows, err := q.QueryContext(ctx, `SELECT `+by+`, CAST(sum(open) AS BIGINT), CAST(sum(decided) AS BIGINT) FROM `+numbers+` GROUP BY 1, 2`, scope.Column)
 	if err != nil {
@@ -223,7 +223,7 @@ func countDays(ctx context.Context, q db.Querier, scope fleet.Scope, first, toda
 			SELECT rank, resolved_at / 86400000000 AS day, CASE WHEN resolved_because IN ('`+Upgraded+`', '`+Removed+`') THEN 1 ELSE 0 END AS fixed,
 				CASE WHEN resolved_at - opened_at < 172800000000 THEN (resolved_at - opened_at) / 3600000000
 					ELSE (resolved_at - opened_at) / 86400000000 * 24 END AS hours, (resolved_at - opened_at) / 1000000 AS lasted
-			FROM occurrence WHERE resolved_at IS NOT NULL AND resolved_at >= $2 AND ($1 = 'null' OR node_id `+db.AmongTexts+`)) AS r
+			FROM occurrence WHERE resolved_at IS NOT NULL AND resolved_at >= $2 AND ($1 = 'null' OR node_id `+db.Among(`$1`)+`)) AS r
 		GROUP BY rank, day, fixed, hours`, scope.Column, begins)
 	if err != nil {
 		return nil, err

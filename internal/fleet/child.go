@@ -233,7 +233,7 @@ func (s *Service) leave(ctx context.Context, tx *db.Tx, gone []*childRow) error 
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE node SET present = 0, last_seen = $2 WHERE id `+db.AmongTexts, list, s.now().UnixMicro())
+	_, err = tx.ExecContext(ctx, `UPDATE node SET present = 0, last_seen = $2 WHERE id `+db.Among(`$1`), list, s.now().UnixMicro())
 	return err
 }
 

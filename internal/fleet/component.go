@@ -114,7 +114,7 @@ func (q ComponentQuery) statement(scope Scope, after componentKey, limit int) (q
 func installedOn(parameter string) string {
 	return `(SELECT i.component_id AS id, CAST(sum(n.nodes) AS BIGINT) AS nodes
 		FROM (SELECT inventory_id, count(*) AS nodes FROM node WHERE inventory_id IS NOT NULL
-			AND id IN (SELECT value->>0 FROM json_each(` + parameter + `) AS j) GROUP BY inventory_id) AS n
+			AND id ` + db.Among(parameter) + ` GROUP BY inventory_id) AS n
 		JOIN inventory_component AS i ON i.inventory_id = n.inventory_id GROUP BY i.component_id)`
 }
 
@@ -168,7 +168,7 @@ func (s *Service) ComponentNodes(ctx context.Context, id int64, p rest.Paging) (
 // theirs has is not there for them.
 func (s *Service) seenComponentNodes(ctx context.Context, id int64, scope Scope, after string, p rest.Paging) (rest.Page[NodeName], error) {
 	page, err := s.namesOf(ctx, p, `SELECT n.id, n.name, n.kind FROM node AS n
-		WHERE n.id IN (SELECT value->>0 FROM json_each($4) AS j) AND n.id > $2
+		WHERE n.id `+db.Among(`$4`)+` AND n.id > $2
 		  AND EXISTS (SELECT 1 FROM inventory_component AS i WHERE i.inventory_id = n.inventory_id AND i.component_id = $1)
 		ORDER BY n.id LIMIT $3`, id, after, p.Limit+1, scope.Column)
 	if err == nil && len(page.Items) == 0 && p.Cursor == "" {

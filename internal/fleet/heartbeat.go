@@ -193,7 +193,7 @@ func (s *Service) commanded(ctx context.Context, nodes []string) (map[string]boo
 	}
 	found := make(map[string]bool)
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT node_id FROM command WHERE state = 'open' AND due_at <= $2 AND (lease_until IS NULL OR lease_until <= $2)
-		AND node_id `+db.AmongTexts, list, s.now().UnixMicro())
+		AND node_id `+db.Among(`$1`), list, s.now().UnixMicro())
 	if err != nil {
 		return nil, fmt.Errorf("find commands: %w", err)
 	}

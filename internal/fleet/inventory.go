@@ -199,7 +199,7 @@ func (s *Service) Locations(ctx context.Context, wanted map[string][]sbom.Key) (
 		return nil, err
 	}
 	defer r.Close()
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT digest, document FROM sbom WHERE digest `+db.AmongTexts, list)
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT digest, document FROM sbom WHERE digest `+db.Among(`$1`), list)
 	if err != nil {
 		return nil, fmt.Errorf("read SBOMs: %w", err)
 	}

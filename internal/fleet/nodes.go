@@ -137,7 +137,7 @@ func (s *Service) choose(q Query, scope Scope, after string) (*choice, error) {
 		c.where = append(c.where, `n.retired_at IS NULL`)
 	}
 	if scope.Column != All {
-		c.where = append(c.where, `n.id IN (SELECT value->>0 FROM json_each(`+c.add(scope.Column)+`))`)
+		c.where = append(c.where, `n.id `+db.Among(c.add(scope.Column)))
 	}
 	if q.LastScan == "never" {
 		c.where = append(c.where, `n.inventory_id IS NULL`)

@@ -96,7 +96,7 @@ func (s *Service) seenDocument(ctx context.Context, digest string) (*sbom.Docume
 	if scope.Column != All {
 		var there bool
 		err := s.db.Read().QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM node AS n JOIN sbom AS b ON b.id = n.sbom_id
-			WHERE b.digest = $1 AND n.id IN (SELECT value->>0 FROM json_each($2)))`, digest, scope.Column).Scan(&there)
+			WHERE b.digest = $1 AND n.id `+db.Among(`$2`)+`)`, digest, scope.Column).Scan(&there)
 		if err != nil {
 			return nil, fmt.Errorf("find who has SBOM %s: %w", digest, err)
 		}

@@ -64,7 +64,7 @@ func (s *Service) SelectSeen(ctx context.Context, expression string) ([]string, 
 	if err != nil {
 		return nil, problem.Invalid("selector", "%v", err)
 	}
-	return s.among(ctx, s.db.Read(), selector, present+` AND n.id `+db.AmongTexts, scope.Column)
+	return s.among(ctx, s.db.Read(), selector, present+` AND n.id `+db.Among(`$1`), scope.Column)
 }
 
 // Selects tells whether a selector means one node.

@@ -125,7 +125,7 @@ func repeat(ctx context.Context, tx *db.Tx, nodes []string) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE scan SET again = 1 WHERE state IN ('collecting', 'matching')
-		AND node_id `+db.AmongTexts, list)
+		AND node_id `+db.Among(`$1`), list)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"patrol/internal/finding"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/rest"
 	"patrol/internal/risk"
@@ -71,8 +72,8 @@ func (s *Service) Changes(ctx context.Context, id string, q ChangeQuery, p rest.
 	rows, err := s.db.Read().QueryContext(ctx, `SELECT c.change, c.id, c.rank, CASE c.change WHEN 1 THEN c.resolved_because ELSE c.opened_because END,
 			v.name, c.severity, c.kev, c.ecosystem, c.package, c.opened_at
 		FROM (SELECT o.*, CASE WHEN o.opened_scan = $1 THEN 0 WHEN o.resolved_scan = $1 THEN 1 ELSE 2 END AS change
-			FROM (SELECT * FROM occurrence WHERE node_number = (SELECT number FROM node_number WHERE node_id = $2) AND resolved_at IS NULL
-				UNION ALL SELECT * FROM occurrence WHERE node_number = (SELECT number FROM node_number WHERE node_id = $2) AND resolved_at IS NOT NULL) AS o
+			FROM (SELECT * FROM occurrence WHERE node_number = `+finding.NumberOf(`$2`)+` AND resolved_at IS NULL
+				UNION ALL SELECT * FROM occurrence WHERE node_number = `+finding.NumberOf(`$2`)+` AND resolved_at IS NOT NULL) AS o
 			WHERE (o.opened_scan = $1 OR o.resolved_scan = $1
 				OR o.opened_at <= $3 AND (o.resolved_at IS NULL OR o.resolved_at > $3))) AS c
 		JOIN vulnerability AS v ON v.id = c.vulnerability_id

@@ -156,7 +156,7 @@ func (s *Service) listingOf(ctx context.Context, q ReportQuery) (*report.Listing
 	}
 	row := s.db.Read().QueryRowContext(ctx, `SELECT COALESCE(CAST(json_group_object(severity, open) AS TEXT), '{}') FROM (
 		SELECT severity, CAST(sum(open) AS BIGINT) AS open FROM node_count
-		WHERE ($1 = 'null' OR node_id `+db.AmongTexts+`) AND ($2 = '' OR node_id = $2) GROUP BY severity) AS counted`, scope.Column, q.Node)
+		WHERE ($1 = 'null' OR node_id `+db.Among(`$1`)+`) AND ($2 = '' OR node_id = $2) GROUP BY severity) AS counted`, scope.Column, q.Node)
 	if err := row.Scan(db.JSON{Into: l.Counts}); err != nil {
 		return nil, fmt.Errorf("count what is open: %w", err)
 	}

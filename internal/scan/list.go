@@ -36,7 +36,7 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[S
 	// Named ones are looked up, and not looked for among all.
 	named, ids := `$8 = '[]'`, []string{}
 	if q.IDs != "" {
-		named, ids = `s.id IN (SELECT value->>0 FROM json_each($8) AS j)`, strings.Split(q.IDs, ",")
+		named, ids = `s.id `+db.Among(`$8`), strings.Split(q.IDs, ",")
 	}
 	list, err := db.Column(ids)
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Service) List(ctx context.Context, q Query, p rest.Paging) (rest.Page[S
 	}
 	rows, err := s.db.Read().QueryContext(ctx, selectScans+`
 		WHERE `+named+` AND s.id < $1 AND ($2 = '' OR s.node_id = $2) AND ($3 = '' OR s.state = $3) AND ($4 = '' OR s.run_id = $4)
-		  AND ($7 = '' OR s.cause = $7) AND ($6 = 'null' OR s.node_id IN (SELECT value->>0 FROM json_each($6)))
+		  AND ($7 = '' OR s.cause = $7) AND ($6 = 'null' OR s.node_id `+db.Among(`$6`)+`)
 		ORDER BY s.id DESC LIMIT $5`, before, q.Node, q.State, q.Run, p.Limit+1, scope.Column, q.Trigger, list)
 	items, err := db.All(rows, err, s.read)
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *Service) byID(ctx context.Context, ids []string) ([]Scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.db.Read().QueryContext(ctx, selectScans+` WHERE s.id `+db.AmongTexts+` ORDER BY s.id`, list)
+	rows, err := s.db.Read().QueryContext(ctx, selectScans+` WHERE s.id `+db.Among(`$1`)+` ORDER BY s.id`, list)
 	return db.All(rows, err, s.read)
 }
 

@@ -183,7 +183,7 @@ func (s *Service) newestScans(ctx context.Context, args *arguments, q ReportQuer
 		where += ` AND schedule_id <> '' AND schedule_id = ` + args.add(q.Schedule)
 	}
 	if scope.Column != fleet.All {
-		where += ` AND node_id IN (SELECT value->>0 FROM json_each(` + args.add(scope.Column) + `) AS j)`
+		where += ` AND node_id ` + db.Among(args.add(scope.Column))
 	}
 	order := ` DESC, id DESC LIMIT ` + args.add(limit)
 	looks := make([]string, len(runs))

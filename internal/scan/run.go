@@ -78,7 +78,7 @@ func (s *Service) Settle(ctx context.Context, tx *db.Tx, scans []string, again b
 	if again {
 		retry = retryAgain
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE scan SET retry = $2 WHERE id `+db.AmongTexts, list, retry); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE scan SET retry = $2 WHERE id `+db.Among(`$1`), list, retry); err != nil {
 		return fmt.Errorf("settle failed scans: %w", err)
 	}
 	return nil

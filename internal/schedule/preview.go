@@ -63,7 +63,7 @@ func (s *Service) Preview(ctx context.Context, in PreviewRequest) (Preview, erro
 	if err != nil {
 		return Preview{}, err
 	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, name, kind FROM node WHERE id `+db.AmongTexts+` ORDER BY id`, list)
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, name, kind FROM node WHERE id `+db.Among(`$1`)+` ORDER BY id`, list)
 	out.Nodes.Items, err = db.All(rows, err, func(scan db.Scan) (n PreviewNode, err error) { return n, scan(&n.ID, &n.Name, &n.Kind) })
 	if err != nil {
 		return Preview{}, fmt.Errorf("read the nodes of a preview: %w", err)

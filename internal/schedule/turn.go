@@ -101,7 +101,7 @@ func (t *turn) note(ctx context.Context, tx *db.Tx) error {
 		query string
 		args  []any
 	}{
-		{`DELETE FROM run_node WHERE run_id = $1 AND node_id IN (SELECT value->>0 FROM json_each($2) AS j)`, []any{t.run, left}},
+		{`DELETE FROM run_node WHERE run_id = $1 AND node_id ` + db.Among(`$2`), []any{t.run, left}},
 		{`UPDATE run_node SET state = 'skipped', reason = j.value->>1 FROM json_each($2) AS j WHERE run_id = $1 AND node_id = j.value->>0`, []any{t.run, skipped}},
 		{`UPDATE run SET started = started + $2, retried = retried + $3 WHERE id = $1`, []any{t.run, len(t.begun), t.retried}},
 	} {

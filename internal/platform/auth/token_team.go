@@ -43,7 +43,7 @@ func teamsOf(ctx context.Context, q db.Querier, tokens []Token) (map[string][]Te
 		return nil, err
 	}
 	rows, err := q.QueryContext(ctx, `SELECT m.credential_id, t.id, t.name FROM credential_team AS m JOIN team AS t ON t.id = m.team_id
-		WHERE m.credential_id `+db.AmongTexts+` ORDER BY t.name`, list)
+		WHERE m.credential_id `+db.Among(`$1`)+` ORDER BY t.name`, list)
 	if err != nil {
 		return nil, fmt.Errorf("read the teams of tokens: %w", err)
 	}

@@ -37,8 +37,8 @@ func IsGone(err error) bool {
 }
 
 // Down tells whether whatever else is tried would fail as well: the caller ends, or
-// the database cannot be reached or written for now. Otherwise an error is about what
-// was tried, and others may go on.
+// the database cannot be reached or written. Otherwise an error is about what was
+// tried, and others may go on.
 func Down(ctx context.Context, err error) bool {
 	return err != nil && (ctx.Err() != nil || errors.Is(err, ErrReadOnly) || IsGone(err))
 }

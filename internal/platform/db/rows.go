@@ -114,8 +114,10 @@ func Column[T any](items []T) (string, error) {
 // AmongIDs holds for a BIGINT that is one of the ids in the column of parameter $1.
 const AmongIDs = `IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($1) AS j)`
 
-// AmongTexts holds for a TEXT that is one of those in the column of parameter $1.
-const AmongTexts = `IN (SELECT value->>0 FROM json_each($1) AS j)`
+// Among holds for a TEXT that is one of those in the column of a parameter.
+func Among(parameter string) string {
+	return `IN (SELECT value->>0 FROM json_each(` + parameter + `) AS j)`
+}
 
 // ToJSON returns the column value of v; also the parameter through which a list of
 // objects or lists travels to json_each.

@@ -93,7 +93,7 @@ func (d *DB) SweepOldest(ctx context.Context, query string, tables []string, bat
 				return err
 			}
 			for _, table := range tables {
-				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` `+AmongTexts, keys); err != nil {
+				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` `+Among(`$1`), keys); err != nil {
 					return err
 				}
 			}

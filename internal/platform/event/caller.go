@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"patrol/internal/platform/access"
+	"patrol/internal/platform/db"
 )
 
 // Guard says what is asked of who reads the log: whether they still may do what
@@ -31,7 +32,7 @@ func (l *Log) toCaller(ctx context.Context, where string, args []any) (string, [
 		return "", nil, err
 	}
 	args = append(args, nodes)
-	return fmt.Sprintf(`%s AND (e.audience = '%s' OR e.audience IN (SELECT value->>0 FROM json_each($%d) AS j))`, where, Everybody, len(args)), args, nil
+	return fmt.Sprintf(`%s AND (e.audience = '%s' OR e.audience %s)`, where, Everybody, db.Among(fmt.Sprint("$", len(args)))), args, nil
 }
 
 // whileUnchanged returns a context that ends once the caller may not do what they

@@ -80,7 +80,7 @@ func sweep(ctx context.Context, tx *db.Tx, moment time.Time, kept string) (more 
 	if err != nil || old == 0 {
 		return false, 0, err
 	}
-	result, err := tx.ExecContext(ctx, `DELETE FROM event WHERE id > $1 AND id <= $2 AND type NOT IN (SELECT value->>0 FROM json_each($3) AS j)`, from, to, kept)
+	result, err := tx.ExecContext(ctx, `DELETE FROM event WHERE id > $1 AND id <= $2 AND type NOT `+db.Among(`$3`), from, to, kept)
 	if err != nil {
 		return false, 0, err
 	}
