@@ -25,15 +25,15 @@ export const reportSearch = (search: Search): ReportFilter => ({
   schedule: text(search.schedule),
   run: text(search.run),
   worst: oneOf(severities, search.worst),
-  changed: search.changed === true ? true : undefined,
+  changed: on(search.changed),
   from: date(search.from),
   to: date(search.to),
 })
 
 export const overdueSearch = (search: Search): OverdueFilter => ({
   severity: oneOf(severities, search.severity),
-  kev: search.kev === true ? true : undefined,
-  fixable: search.fixable === true ? true : undefined,
+  kev: on(search.kev),
+  fixable: on(search.fixable),
   node: text(search.node),
   vulnerability: text(search.vulnerability),
   package: text(search.package),
@@ -65,6 +65,11 @@ export function isNarrowed(filter: object): boolean {
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** What is asked for or not. */
+function on(value: unknown): true | undefined {
+  return oneOf([true] as const, value)
 }
 
 /** A day of the calendar, as browsers' date fields write it. */

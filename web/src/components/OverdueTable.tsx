@@ -1,6 +1,7 @@
 import { Text } from '@mantine/core'
 import { IconCalendarCheck } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
 import { overdueQuery, type Occurrence, type OverdueFilter } from '../api/occurrences'
 import { openedText } from '../format/reason'
 import { day, lastDayBy } from '../format/time'
@@ -18,8 +19,8 @@ const columns: Column<Occurrence>[] = [
   { key: 'vulnerability', header: 'Vulnerability', width: '19%', cell: (row) => <Vulnerability row={row} /> },
   { key: 'package', header: 'Package', width: '17%', cell: (row) => <PackageName name={row.package} ecosystem={row.ecosystem} /> },
   { key: 'node', header: 'Node', width: '18%', cell: ({ node }) => <NodeAndKind node={node} /> },
-  { key: 'deployed', header: 'Deployed since', width: 116, cell: ({ deployed_at: deployed }) => <Day moment={deployed} /> },
-  { key: 'opened', header: 'Open since', cell: (row) => <Opened row={row} /> },
+  { key: 'deployed', header: 'Deployed since', width: 116, cell: ({ deployed_at: deployed }) => <Deployed moment={deployed} /> },
+  { key: 'opened', header: 'Open since', cell: (row) => <Dated date={day(row.opened_at)}>{openedText({ ...row, because: row.opened_because })}</Dated> },
 ]
 
 /** What is past its due date, of the whole fleet or as far as the filter goes. */
@@ -28,28 +29,39 @@ export function OverdueTable({ filter }: { filter: OverdueFilter }) {
   return <ListTable name="Overdue" list={list} columns={columns} rowKey={(row) => row.id} empty={<NothingOverdue narrowed={isNarrowed(filter)} />} />
 }
 
-/** The day by whose end it was due, and how long ago that is. */
-function Due({ moment }: { moment: string | undefined }) {
-  if (moment === undefined) return <None />
+interface DatedProps {
+  date: string
+  children: ReactNode
+}
+
+/** A day, and beneath it what there is to say of it. */
+function Dated({ date, children }: DatedProps) {
   return (
     <>
-      <span className="unbroken">{lastDayBy(moment)}</span>
+      <span className="unbroken">{date}</span>
       <Text fz="xs" c="dimmed">
-        <RelativeTime moment={moment} />
+        {children}
       </Text>
     </>
   )
 }
 
-function Day({ moment }: { moment: string | null }) {
+/** The day by whose end it was due, and how long ago that is. */
+function Due({ moment }: { moment: string | undefined }) {
+  if (moment === undefined) return <None />
+  return (
+    <Dated date={lastDayBy(moment)}>
+      <RelativeTime moment={moment} />
+    </Dated>
+  )
+}
+
+function Deployed({ moment }: { moment: string | null }) {
   if (moment === null) return <None />
   return (
-    <>
-      <span className="unbroken">{day(moment)}</span>
-      <Text fz="xs" c="dimmed">
-        <RelativeTime moment={moment} />
-      </Text>
-    </>
+    <Dated date={day(moment)}>
+      <RelativeTime moment={moment} />
+    </Dated>
   )
 }
 
@@ -63,17 +75,6 @@ function Vulnerability({ row: { vulnerability, kev, fixable } }: { row: Occurren
       <Text fz="xs" c="dimmed">
         {kev && <div>known to be exploited</div>}
         {fixable ? 'a fix is known' : 'no fix is known'}
-      </Text>
-    </>
-  )
-}
-
-function Opened({ row }: { row: Occurrence }) {
-  return (
-    <>
-      <span className="unbroken">{day(row.opened_at)}</span>
-      <Text fz="xs" c="dimmed">
-        {openedText({ ...row, because: row.opened_because })}
       </Text>
     </>
   )

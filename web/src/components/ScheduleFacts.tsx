@@ -1,5 +1,6 @@
 import { Code } from '@mantine/core'
 import type { Schedule, Window } from '../api/schedules'
+import { overlapNames } from '../format/overlap'
 import { spanText, zonedTime } from '../format/time'
 import { Fact, Facts } from './Facts'
 import { NextFire } from './ScheduleStanding'
@@ -20,7 +21,7 @@ export function ScheduleFacts({ schedule }: { schedule: Schedule }) {
       <Fact name="Which nodes">
         <Code className="breakable">{schedule.selector}</Code>
       </Fact>
-      <Fact name="If the run before goes on">{overlaps[schedule.overlap]}</Fact>
+      <Fact name="If the run before goes on">{overlapNames[schedule.overlap]}</Fact>
       <Fact name="Missed times are made up for">{schedule.catch_up_window === '0s' ? 'never' : `within ${spanText(schedule.catch_up_window)}`}</Fact>
       <Fact name="Spread over">{schedule.spread === undefined ? 'nothing: all at once' : spanText(schedule.spread)}</Fact>
       <Fact name="Scans at once">{schedule.max_concurrent ?? 'any number'}</Fact>
@@ -42,8 +43,6 @@ export function ScheduleFacts({ schedule }: { schedule: Schedule }) {
     </Facts>
   )
 }
-
-const overlaps: Record<Schedule['overlap'], string> = { allow: 'start all the same', skip: 'skip the fire time', buffer_one: 'start once it has ended' }
 
 function WindowLine({ window: { cron, duration, time_zone: zone } }: { window: Window }) {
   return (

@@ -5,6 +5,7 @@ import { useState, type SubmitEvent } from 'react'
 import { fieldProblem, refusedFields } from '../api/problem'
 import { previewQuery } from '../api/schedules'
 import { definitionOf, type Draft } from '../format/draft'
+import { CronField } from './CronField'
 import { ProblemAlert } from './ProblemAlert'
 import { advancedFields, ScheduleOptions, type DraftFieldsProps } from './ScheduleOptions'
 import { SchedulePreview } from './SchedulePreview'
@@ -96,16 +97,12 @@ function PlainFields({ draft, problem, onChange }: DraftFieldsProps) {
         error={problem('name')}
         onChange={(event) => { onChange({ name: event.currentTarget.value }) }}
       />
-      <TextInput
+      <CronField
         label="When, as cron"
         description="Minute, hour, day of month, month, day of week: 0 3 * * 1-5 is three o'clock from Monday to Friday. Or @hourly, @daily, @weekly, @every 6h."
-        required
-        withAsterisk={false}
-        classNames={{ input: 'mono', error: 'mono preformatted' }}
-        autoComplete="off"
         value={draft.cron}
         error={problem('cron')}
-        onChange={(event) => { onChange({ cron: event.currentTarget.value }) }}
+        onChange={(cron) => { onChange({ cron }) }}
       />
       <TimeZoneField
         label="Time zone"

@@ -1,6 +1,7 @@
 import { NativeSelect, SimpleGrid, Stack, Text, TextInput } from '@mantine/core'
 import { useState, type ReactNode } from 'react'
 import { isAdvanced, type Draft } from '../format/draft'
+import { overlapNames, overlaps } from '../format/overlap'
 import { momentOf, readingAt } from '../format/zone'
 import { oneOf } from '../search'
 import { WindowsField } from './WindowsField'
@@ -72,10 +73,10 @@ function OverlapFields({ draft, problem, onChange }: DraftFieldsProps) {
         label="If the run before goes on"
         description="A node that is being scanned gets no second scan, whatever is chosen"
         value={draft.overlap}
-        data={overlaps}
+        data={overlaps.map((overlap) => ({ value: overlap, label: overlapNames[overlap] }))}
         error={problem('overlap')}
         onChange={(event) => {
-          onChange({ overlap: oneOf(overlapNames, event.currentTarget.value) })
+          onChange({ overlap: oneOf(overlaps, event.currentTarget.value) })
         }}
       />
       <OptionField
@@ -129,7 +130,7 @@ function PaceFields(fields: DraftFieldsProps) {
 function DateFields(fields: DraftFieldsProps) {
   return (
     <Fields>
-      <DateField field="starts_at" label="Nothing fires before" description={`In ${fields.draft.time_zone || 'the time zone above'}; empty for now`} {...fields} />
+      <DateField field="starts_at" label="Nothing fires before" description={`In ${fields.draft.time_zone || 'the time zone above'}; empty begins at once`} {...fields} />
       <DateField field="ends_at" label="Nothing fires after" description="Empty for no end" {...fields} />
     </Fields>
   )
@@ -186,11 +187,3 @@ function OptionField({ field, draft, problem, onChange, type = 'text', max, ...s
     />
   )
 }
-
-const overlapNames: Draft['overlap'][] = ['allow', 'skip', 'buffer_one']
-
-const overlaps: { value: Draft['overlap']; label: string }[] = [
-  { value: 'allow', label: 'start all the same' },
-  { value: 'skip', label: 'skip the fire time' },
-  { value: 'buffer_one', label: 'start once it has ended' },
-]

@@ -1,6 +1,7 @@
 import { ActionIcon, Button, Group, Input, SimpleGrid, Stack, TextInput } from '@mantine/core'
 import { IconPlus, IconTrash } from '@tabler/icons-react'
 import { newWindow, type WindowDraft } from '../format/draft'
+import { CronField } from './CronField'
 import { TimeZoneField } from './TimeZoneField'
 
 interface WindowsFieldProps {
@@ -72,16 +73,12 @@ function WindowFields({ number, window, zone, refusal, problem, onChange, onRemo
   return (
     <Group role="group" aria-label={`Window ${number}`} gap="xs" align="start" wrap="nowrap">
       <SimpleGrid cols={{ base: 1, sm: 3 }} spacing="xs" verticalSpacing={4} flex={1}>
-        <TextInput
+        <CronField
           label="Begins, as cron"
-          required
-          withAsterisk={false}
-          classNames={{ input: 'mono', error: 'mono preformatted' }}
-          autoComplete="off"
           value={window.cron}
           error={refusal ?? problem('cron')}
-          onChange={(event) => {
-            onChange({ cron: event.currentTarget.value })
+          onChange={(cron) => {
+            onChange({ cron })
           }}
         />
         <TextInput
