@@ -19,6 +19,31 @@ type answers struct {
 type item struct {
 	Status int     `json:"status"`
 	Error  problem `json:"error"`
+	// FailureStore is "used" where Elasticsearch put a document aside that does not fit
+	// the mapping of a data stream, which it tells as 201 ("Failure store").
+	FailureStore string `json:"failure_store"`
+}
+
+// stored tells whether the document is where it was sent.
+func (it item) stored() bool {
+	return it.FailureStore != "used" && (it.Status/100 == 2 || it.Status == http.StatusConflict)
+}
+
+// misfit tells of answers that say that the mapping of the index has no room for this
+// document. It is refused each time that it is sent.
+func (it item) misfit() bool {
+	switch it.Error.Type {
+	case "document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception":
+		return true
+	}
+	return it.FailureStore == "used"
+}
+
+func (it item) String() string {
+	if it.FailureStore == "used" {
+		return fmt.Sprintf("%d, but into the failure store of the data stream", it.Status)
+	}
+	return fmt.Sprintf("%d %s", it.Status, brief(it.Error.String()))
 }
 
 // problem is an error as both servers tell it, of a document or of the request.
@@ -39,16 +64,6 @@ func (p problem) String() string {
 	return text
 }
 
-// misfit tells of errors that say that the mapping of the index has no room for this
-// document. It is refused each time that it is sent.
-func (p problem) misfit() bool {
-	switch p.Type {
-	case "document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception":
-		return true
-	}
-	return false
-}
-
 // judge tells whether all of the documents are stored.
 func (a answers) judge(sent int) error {
 	if len(a.Items) != sent {
@@ -58,17 +73,17 @@ func (a answers) judge(sent int) error {
 	rejected := true
 	for _, operation := range a.Items {
 		it := operation["create"]
-		if it.Status/100 == 2 || it.Status == http.StatusConflict {
+		if it.stored() {
 			continue
 		}
 		failed = append(failed, it)
-		rejected = rejected && it.Error.misfit()
+		rejected = rejected && it.misfit()
 	}
 	if len(failed) == 0 {
 		return nil
 	}
 	return &notify.Failure{
-		Said:     fmt.Sprintf("200 OK, but %d of %d documents failed, the first with %d %s", len(failed), sent, failed[0].Status, brief(failed[0].Error.String())),
+		Said:     fmt.Sprintf("200 OK, but %d of %d documents failed, the first with %s", len(failed), sent, failed[0]),
 		Rejected: rejected,
 	}
 }

@@ -25,7 +25,7 @@ import (
 
 // batchLimit is how many bytes one request holds. Servers take 100 MB unless they are
 // told otherwise (http.max_content_length), managed ones from 10 MB on.
-const batchLimit = 4 << 20
+const batchLimit = 8 << 20
 
 // Client writes documents to one index or data stream. It may be used by several at
 // once.

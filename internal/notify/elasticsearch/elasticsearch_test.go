@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"testing"
 
 	"github.com/elastic/go-elasticsearch/v9/typedapi/core/bulk"
 	"github.com/elastic/go-elasticsearch/v9/typedapi/types"
+	"github.com/elastic/go-elasticsearch/v9/typedapi/types/enums/failurestorestatus"
 	"github.com/elastic/go-elasticsearch/v9/typedapi/types/enums/operationtype"
 
 	"patrol/internal/notify"
@@ -72,5 +74,24 @@ func TestCredentials(t *testing.T) {
 		"only half":   {"url": url, "api_key": "c2VjcmV0"},
 	} {
 		t.Run(name, func(t *testing.T) { notifytest.Refuses(t, elasticsearch.Kind(), s, "api_key") })
+	}
+}
+
+// TestFailureStore: what a data stream puts aside is told as created, and is not
+// where people look for it.
+func TestFailureStore(t *testing.T) {
+	url, ca := notifytest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		response := answer([]bulktest.Outcome{{ID: "a", Status: 201}, {ID: "b", Status: 201}}).(*bulk.Response)
+		item := response.Items[1][operationtype.Create]
+		item.FailureStore = &failurestorestatus.Used
+		response.Items[1][operationtype.Create] = item
+		if err := json.NewEncoder(w).Encode(response); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err := notifytest.Open(t, elasticsearch.Kind(), notify.Settings{"url": url, "ca": ca, "api_key": key}).Send(t.Context(), notifytest.Opened())
+	f := notifytest.Failure(t, err)
+	if want := "200 OK, but 1 of 2 documents failed, the first with 201, but into the failure store of the data stream"; f.Said != want || !f.Rejected {
+		t.Errorf("said %q, rejected %t; want %q", f.Said, f.Rejected, want)
 	}
 }

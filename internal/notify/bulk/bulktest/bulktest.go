@@ -56,7 +56,7 @@ func (x *index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		x.t.Error(err)
 	}
-	if len(body) > 5<<20 {
+	if len(body) > 10_000_000 {
 		x.t.Errorf("a request of %d bytes", len(body))
 	}
 	lines := bytes.SplitAfter(body, []byte("\n"))
