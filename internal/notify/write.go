@@ -27,8 +27,8 @@ type writer struct {
 
 // target is an integration that a rule tells, and what it takes.
 type target struct {
-	id     string
-	tracks bool
+	id              string
+	tracks, records bool
 }
 
 func (s *Service) writer(ctx context.Context, tx *db.Tx, a *asker) (*writer, error) {
@@ -47,7 +47,7 @@ func (s *Service) writer(ctx context.Context, tx *db.Tx, a *asker) (*writer, err
 			return nil, err
 		}
 		if kind != "" {
-			w.to = append(w.to, target{id, s.kinds[kind].Tracks})
+			w.to = append(w.to, target{id, s.kinds[kind].Tracks, s.kinds[kind].Records})
 		}
 	}
 	return w, nil
@@ -111,12 +111,12 @@ func (w *writer) one(ctx context.Context, t telling) error {
 }
 
 // audience are the integrations that a notification is for. Changes are for those that
-// keep something; but of a node, each is news.
+// keep something; but of a node, each is news to all.
 func (w *writer) audience(n Notification) []target {
 	var to []target
 	for _, t := range w.to {
 		switch {
-		case t.tracks, n.Action == Opened, n.Action == Told, n.Action == Changed && w.GroupBy == ByNode, n.Action == Resolved && w.Resolved:
+		case t.tracks, t.records, n.Action == Opened, n.Action == Told, n.Action == Changed && w.GroupBy == ByNode, n.Action == Resolved && w.Resolved:
 			to = append(to, t)
 		}
 	}
@@ -177,7 +177,7 @@ func (w *writer) notify(ctx context.Context, n Notification, cause string, to []
 }
 
 func (w *writer) deliver(ctx context.Context, n Notification, to target, due time.Time) error {
-	if n.Action == Changed {
+	if n.Action == Changed && !to.records {
 		// A newer state of the same takes the place of one that nobody has begun to send.
 		_, err := w.tx.ExecContext(ctx, `UPDATE delivery SET state = '`+Superseded+`', ended_at = $3
 			WHERE integration_id = $1 AND key = $2 AND state = '`+Pending+`' AND action = '`+string(Changed)+`' AND attempts = 0`, to.id, n.Key, w.now.UnixMicro())

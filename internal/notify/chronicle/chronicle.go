@@ -40,7 +40,7 @@ func regions() []string {
 // Kind is Google Security Operations.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "chronicle", Title: "Google SecOps (Chronicle)", Open: open,
+		Name: "chronicle", Title: "Google SecOps (Chronicle)", Records: true, Open: open,
 		Fields: []notify.Field{
 			{
 				Name: "customer_id", Label: "Customer ID", Required: true, Example: "c8c65bfa-5f2c-42d4-9189-64bb7b939f2c",

@@ -16,7 +16,7 @@ import (
 // Kind is Elasticsearch.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "elasticsearch", Title: "Elasticsearch", Open: open,
+		Name: "elasticsearch", Title: "Elasticsearch", Records: true, Open: open,
 		Fields: bulk.Fields(notify.Field{
 			Name: "api_key", Label: "API key", Secret: true, Example: "VnVhQ2ZHY0JDZGJrUW0tZTVhT3g6dWkybHAyYXhUTm1zeWFrdzl0dk5udw==",
 			Help: "As Kibana shows it under Encoded when it is made (Stack Management, API keys).",

@@ -13,7 +13,7 @@ import (
 
 // Kind is OpenSearch.
 func Kind() notify.Kind {
-	return notify.Kind{Name: "opensearch", Title: "OpenSearch", Fields: bulk.Fields(), Open: open}
+	return notify.Kind{Name: "opensearch", Title: "OpenSearch", Records: true, Fields: bulk.Fields(), Open: open}
 }
 
 // open accepts settings without a user: the security plugin can be left out.

@@ -36,7 +36,7 @@ const amazon = "https://s3.amazonaws.com"
 // Kind is Amazon S3 and what speaks its protocol.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "s3", Title: "Amazon S3",
+		Name: "s3", Title: "Amazon S3", Records: true,
 		Fields: []notify.Field{
 			{Name: "bucket", Label: "Bucket", Help: "The name alone; the bucket must be there.", Example: "acme-patrol", Required: true},
 			{Name: "prefix", Label: "Prefix", Help: "What the keys of all objects begin with.", Example: "security/patrol", Default: "patrol"},

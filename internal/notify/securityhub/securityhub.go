@@ -35,7 +35,7 @@ import (
 // Kind is AWS Security Hub.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "securityhub", Title: "AWS Security Hub", Tracks: true,
+		Name: "securityhub", Title: "AWS Security Hub", Records: true, Tracks: true,
 		Fields: []notify.Field{
 			{Name: "account_id", Label: "AWS account", Help: "The 12 digits at the top right of the console; the account of the access key.", Example: "111122223333", Required: true},
 			{Name: "region", Label: "Region", Help: "Where Security Hub CSPM is enabled.", Example: "eu-central-1", Required: true},

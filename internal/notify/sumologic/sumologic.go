@@ -24,7 +24,7 @@ const batchLimit = 900 << 10
 // Kind is an HTTP source of Sumo Logic.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "sumologic", Title: "Sumo Logic", Open: open,
+		Name: "sumologic", Title: "Sumo Logic", Records: true, Open: open,
 		Fields: []notify.Field{
 			{
 				Name: "url", Label: "Source address", Required: true, Secret: true, Example: "https://endpoint4.collection.us2.sumologic.com/receiver/v1/http/ZaVnC4dhaV1…",
