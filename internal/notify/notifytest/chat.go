@@ -3,6 +3,7 @@ package notifytest
 import (
 	"encoding/pem"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -67,7 +68,9 @@ type Far struct {
 // NewFar starts a far side.
 func NewFar(t testing.TB, answer http.HandlerFunc) *Far {
 	f := &Far{answer: answer}
-	server := httptest.NewTLSServer(f)
+	server := httptest.NewUnstartedServer(f)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that do not trust it are meant
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	f.URL = server.URL
 	f.CA = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
