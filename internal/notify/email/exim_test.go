@@ -2,16 +2,8 @@ package email_test
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/mail"
 	"os"
 	"os/exec"
@@ -20,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"patrol/internal/notify/notifytest"
 )
 
 // exim is a mail server that delivers into a directory. Its log is read, so that the
@@ -96,15 +90,15 @@ func startExim(t *testing.T) *exim {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	e := &exim{port: freePort(t), tlsPort: freePort(t), box: filepath.Join(dir, "box")}
-	cert, key := certificate(t)
-	e.ca = cert
+	e := &exim{port: notifytest.FreePort(t), tlsPort: notifytest.FreePort(t), box: filepath.Join(dir, "box")}
+	certs := notifytest.NewCertificates(t)
+	e.ca = certs.CA
 	user := ""
 	if os.Getuid() != 0 {
 		user = fmt.Sprintf("exim_user = %d\nexim_group = %d\nadmin_groups = %[2]d", os.Getuid(), os.Getgid())
 	}
 	config := strings.ReplaceAll(fmt.Sprintf(eximConfig, e.port, e.tlsPort, user), "DIR", dir)
-	for name, text := range map[string]string{"conf": config, "cert.pem": cert, "key.pem": key} {
+	for name, text := range map[string]string{"conf": config, "cert.pem": certs.ServerCert, "key.pem": certs.ServerKey} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -199,38 +193,4 @@ func (e *exim) received(t *testing.T) *mail.Message {
 		t.Fatalf("%v in\n%s", err, text)
 	}
 	return m
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
-// certificate makes one for 127.0.0.1 that signs itself.
-func certificate(t *testing.T) (cert, key string) {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail.test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
