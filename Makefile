@@ -40,7 +40,7 @@ ALONE := ^(TestMillion|TestReplicas)$$
 
 # The tests drive the built binary, page and all.
 test: build
-	scripts/need.sh chromium=chromium curl=curl jq=jq rpm=rpm dpkg=dpkg pg_ctlcluster=postgresql
+	scripts/need.sh chromium=chromium curl=curl jq=jq rpm=rpm dpkg=dpkg pg_ctlcluster=postgresql exim4=exim4-daemon-light rsyslogd=rsyslog-gnutls
 	cd web && npm test
 	$(SERVE) env CGO_ENABLED=1 $(GO) test $(RACE) -vet=off -ldflags '-s -w' -skip '$(ALONE)' -timeout 15m ./...
 	$(SERVE) $(GO) test -p 1 -vet=off -ldflags '-s -w' -run '$(ALONE)' ./internal/collect/imagefs ./cmd/patrol
