@@ -114,8 +114,8 @@ func Says(status int, body string, header ...string) http.HandlerFunc {
 	}
 }
 
-// Hangs answers nothing, closes began, and ends when the client goes away.
-func Hangs(began chan<- struct{}) http.HandlerFunc {
+// Silent answers nothing, closes began, and ends when the client goes away.
+func Silent(began chan<- struct{}) http.HandlerFunc {
 	var once sync.Once
 	return func(_ http.ResponseWriter, r *http.Request) {
 		once.Do(func() { close(began) })

@@ -448,7 +448,7 @@ func TestNoTrust(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	for name, k := range services() {
 		began := make(chan struct{})
-		f := newFar(t, notifytest.Hangs(began))
+		f := newFar(t, notifytest.Silent(began))
 		ctx, cancel := context.WithCancel(context.Background())
 		go func() { <-began; cancel() }()
 		if _, err := open(t, f, k.url).Send(ctx, notifytest.Opened()); !errors.Is(err, context.Canceled) {
