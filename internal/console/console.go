@@ -255,7 +255,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.notify.Run, c.decisions, c.selectors, c.rematch, c.findings.KeepTrend, c.relay.run, c.db.Keep, c.sweep, c.retain} {
+	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.notify.Run, c.decisions, c.selectors, c.rematch, c.findings.KeepTrend, c.findings.KeepDates, c.relay.run, c.db.Keep, c.sweep, c.retain} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)

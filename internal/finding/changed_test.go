@@ -273,6 +273,9 @@ func TestChangedReadsByIndex(t *testing.T) {
 		"open of a vulnerability on a node": {func(q db.Querier) ([]finding.Noted, error) {
 			return h.StillOpen(t.Context(), q, finding.Which{Vulnerability: "v", Node: "n"}, 0, 1)
 		}, []string{"occurrence_open (node_number=? AND vulnerability_id=?)"}},
+		"due on a day": {func(q db.Querier) ([]finding.Noted, error) {
+			return h.BecameOverdue(t.Context(), q, noon, noon, finding.Due{Critical: 7})
+		}, []string{"occurrence_alike_open (<expr>=? AND opened_at>? AND opened_at<?)", "occurrence_alike_open (<expr>=? AND opened_at>? AND opened_at<?)"}},
 		"an open one": {func(q db.Querier) ([]finding.Noted, error) {
 			return h.StillOpen(t.Context(), q, finding.Which{Occurrence: 1}, 0, 1)
 		}, []string{"INTEGER PRIMARY KEY (rowid=?)"}},
