@@ -131,8 +131,9 @@ func (s *Service) StillOpen(ctx context.Context, q db.Querier, w Which, after in
 		where += ` AND id = ` + args.add(w.Occurrence)
 	}
 	// They are found first: to find them in the order of ids would read all that there are.
-	found, err := readNoted(ctx, q, `WITH these AS MATERIALIZED (`+noted(`opened_because`, where)+`)
-		SELECT * FROM these WHERE id > `+args.add(after)+` ORDER BY id LIMIT `+args.add(limit), args...)
+	last := args.add(after)
+	found, err := readNoted(ctx, q, `WITH these AS MATERIALIZED (SELECT id FROM occurrence WHERE `+where+` AND id > `+last+`)
+		`+noted(`opened_because`, `id IN (SELECT id FROM these ORDER BY id LIMIT `+args.add(limit)+`)`), args...)
 	if err != nil {
 		return nil, fmt.Errorf("read what is still open: %w", err)
 	}
