@@ -34,11 +34,11 @@ type Delivery struct {
 type DeliveryLog struct {
 	Delivery
 	Notification Notification `json:"notification"`
-	Log          []Attempt    `json:"log"`
+	Log          []DeliveryAttempt    `json:"log"`
 }
 
-// Attempt is one time that a delivery was tried.
-type Attempt struct {
+// DeliveryAttempt is one time that a delivery was tried.
+type DeliveryAttempt struct {
 	Number   int       `json:"number"`
 	At       time.Time `json:"at"`
 	Took     float64   `json:"took_ms"`
@@ -103,7 +103,7 @@ func (s *Service) Delivery(ctx context.Context, id string) (DeliveryLog, error) 
 		return log, err
 	}
 	rows, err := q.QueryContext(ctx, `SELECT number, at, took, error, request, response FROM attempt WHERE delivery_id = $1 ORDER BY number`, id)
-	log.Log, err = db.All(rows, err, func(scan db.Scan) (a Attempt, err error) {
+	log.Log, err = db.All(rows, err, func(scan db.Scan) (a DeliveryAttempt, err error) {
 		var micros int64
 		err = scan(&a.Number, db.Time{Time: &a.At}, &micros, &a.Error, &a.Request, &a.Response)
 		a.Took = float64(micros) / 1000

@@ -84,8 +84,8 @@ func (s *Service) ruleRoutes(api huma.API) {
 			return rest.JSON(s.Rules(ctx, *in))
 		})
 	rest.Handle(api, access.Viewer, route(tag, "list-rule-types", http.MethodGet, "rules/types", "List the types of event that rules may be about"),
-		func(context.Context, *struct{}) (*rest.Body[rest.Page[Type]], error) {
-			return rest.JSON(rest.Page[Type]{Items: types}, nil)
+		func(context.Context, *struct{}) (*rest.Body[rest.Page[EventType]], error) {
+			return rest.JSON(rest.Page[EventType]{Items: types}, nil)
 		})
 	rest.Handle(api, access.Viewer, route(tag, "list-ready-rules", http.MethodGet, "rules/ready", "Rules to begin with"),
 		func(context.Context, *struct{}) (*rest.Body[rest.Page[RuleDefinition]], error) {
@@ -96,7 +96,7 @@ func (s *Service) ruleRoutes(api huma.API) {
 			return rest.JSON(s.CreateRule(ctx, in.Body))
 		})
 	rest.Handle(api, access.Viewer, route(tag, "preview-rule", http.MethodPost, "rules/preview", "What a rule would have told of the last events"),
-		func(ctx context.Context, in *rest.Body[RuleDefinition]) (*rest.Body[Preview], error) {
+		func(ctx context.Context, in *rest.Body[RuleDefinition]) (*rest.Body[RulePreview], error) {
 			return rest.JSON(s.PreviewRule(ctx, in.Body))
 		})
 	rest.Handle(api, access.Viewer, route(tag, "get-rule", http.MethodGet, "rules/{id}", "Get a rule"),

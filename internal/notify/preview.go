@@ -8,8 +8,8 @@ import (
 	"patrol/internal/platform/event"
 )
 
-// Preview is what a rule would have told of the last events.
-type Preview struct {
+// RulePreview is what a rule would have told of the last events.
+type RulePreview struct {
 	Events        int            `json:"events" doc:"How many were looked at: the last ones."`
 	Matters       int            `json:"matters" doc:"How many notifications they would have made, without limit and digest."`
 	Notifications []Notification `json:"notifications" doc:"The newest of them; where there are none, an example in the rule's words."`
@@ -25,20 +25,20 @@ const (
 )
 
 // PreviewRule shows what a rule would have told of what happened last.
-func (s *Service) PreviewRule(ctx context.Context, d RuleDefinition) (Preview, error) {
+func (s *Service) PreviewRule(ctx context.Context, d RuleDefinition) (RulePreview, error) {
 	q := s.db.Read()
 	if d.Name == "" {
 		d.Name = "Preview"
 	}
 	c, err := s.checkRule(ctx, q, d)
 	if err != nil {
-		return Preview{}, err
+		return RulePreview{}, err
 	}
 	a, err := s.asker(ctx, q, Rule{ID: "preview", RuleDefinition: c.RuleDefinition}, s.lookup(q))
 	if err != nil {
-		return Preview{}, err
+		return RulePreview{}, err
 	}
-	p := Preview{Notifications: []Notification{}}
+	p := RulePreview{Notifications: []Notification{}}
 	told := make(map[string][]telling)
 	if err := s.lookBack(ctx, q, a, &p, told); err != nil {
 		return p, err
@@ -63,7 +63,7 @@ func (s *Service) PreviewRule(ctx context.Context, d RuleDefinition) (Preview, e
 	return p, nil
 }
 
-func (s *Service) lookBack(ctx context.Context, q db.Querier, a *asker, p *Preview, told map[string][]telling) error {
+func (s *Service) lookBack(ctx context.Context, q db.Querier, a *asker, p *RulePreview, told map[string][]telling) error {
 	var last int64
 	if err := q.QueryRowContext(ctx, `SELECT `+newest).Scan(&last); err != nil {
 		return err

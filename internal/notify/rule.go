@@ -96,7 +96,7 @@ func (d RuleDefinition) check() (c checked, err error) {
 		return c, problem.Invalid("types", "names no type of event: the rule would never tell anything")
 	}
 	for _, t := range d.Types {
-		if !slices.ContainsFunc(types, func(known Type) bool { return matches(t, known.Name) }) {
+		if !slices.ContainsFunc(types, func(known EventType) bool { return matches(t, known.Name) }) {
 			return c, problem.Invalid("types", "%q is no type of event, nor a pattern such as scan.*; there are %s", t, strings.Join(typeNames(), ", "))
 		}
 	}

@@ -1,7 +1,7 @@
 package notify
 
-// Type is a type of event that rules may be about.
-type Type struct {
+// EventType is a type of event that rules may be about.
+type EventType struct {
 	Name string `json:"name"`
 	Doc  string `json:"doc"`
 	// Findings tells that it is about findings: grouped, and asked about one by one.
@@ -18,7 +18,7 @@ const (
 )
 
 // types are all that rules may name.
-var types = []Type{
+var types = []EventType{
 	{OccurrenceOpened, "A finding came to a node: a new package, or newly disclosed in one that was there. Resolved ones close what they opened.", true},
 	{OccurrenceReassessed, "What is open became listed as exploited (KEV), or more severe.", true},
 	{OccurrenceOverdue, "What is open passed its due date.", true},

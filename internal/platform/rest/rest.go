@@ -74,14 +74,18 @@ func New(mux humago.Mux, version string) huma.API {
 }
 
 // schemaName names a type in the API's description as huma does. The types of
-// OpenVEX are named with it: there are documents and vulnerabilities of our own.
+// OpenVEX are named with it: there are documents and vulnerabilities of our own. So are
+// findings and nodes as notifications have them.
 func schemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if path.Base(t.PkgPath()) == "openvex" {
+	switch room := path.Base(t.PkgPath()); {
+	case room == "openvex":
 		return "Vex" + name
+	case room == "notify" && (name == "Finding" || name == "Node"):
+		return "Notified" + name
 	}
 	return name
 }

@@ -136,6 +136,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deliveries, the newest first
+         * @description Needs the role viewer.
+         */
+        get: operations["list-deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a delivery, with what was said
+         * @description Needs the role viewer.
+         */
+        get: operations["get-delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a delivery once more that was given up
+         * @description Needs the role operator.
+         */
+        post: operations["redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/doctor": {
         parameters: {
             query?: never;
@@ -250,6 +310,138 @@ export interface paths {
         get: operations["list-findings"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/integrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List integrations, with how they do
+         * @description Needs the role viewer.
+         */
+        get: operations["list-integrations"];
+        put?: never;
+        /**
+         * Add an integration
+         * @description Needs the role admin.
+         */
+        post: operations["create-integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/integrations/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the kinds of integration, and what each asks for
+         * @description Needs the role viewer.
+         */
+        get: operations["list-integration-kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/integrations/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test by settings that are not saved
+         * @description Needs the role admin.
+         */
+        post: operations["test-settings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/integrations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an integration
+         * @description Needs the role viewer.
+         */
+        get: operations["get-integration"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an integration, and what waits for it
+         * @description Needs the role admin.
+         */
+        delete: operations["delete-integration"];
+        options?: never;
+        head?: never;
+        /**
+         * Edit, enable or disable an integration
+         * @description Needs the role admin.
+         */
+        patch: operations["edit-integration"];
+        trace?: never;
+    };
+    "/api/v1/integrations/{id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send everything once more that was given up, and try at once
+         * @description Needs the role operator.
+         */
+        post: operations["redeliver-integration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/integrations/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test, and say what the far side said
+         * @description Needs the role operator.
+         */
+        post: operations["test-integration"];
         delete?: never;
         options?: never;
         head?: never;
@@ -395,6 +587,118 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the rules of notifications
+         * @description Needs the role viewer.
+         */
+        get: operations["list-rules"];
+        put?: never;
+        /**
+         * Create a rule
+         * @description Needs the role operator.
+         */
+        post: operations["create-rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a rule would have told of the last events
+         * @description Needs the role viewer.
+         */
+        post: operations["preview-rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rules to begin with
+         * @description Needs the role viewer.
+         */
+        get: operations["list-ready-rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the types of event that rules may be about
+         * @description Needs the role viewer.
+         */
+        get: operations["list-rule-types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a rule
+         * @description Needs the role viewer.
+         */
+        get: operations["get-rule"];
+        /**
+         * Replace what a rule says
+         * @description Needs the role operator.
+         */
+        put: operations["edit-rule"];
+        post?: never;
+        /**
+         * Delete a rule
+         * @description Needs the role operator.
+         */
+        delete: operations["delete-rule"];
         options?: never;
         head?: never;
         patch?: never;
@@ -830,6 +1134,26 @@ export interface paths {
         get: operations["list-skipped"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Seal the secrets of all integrations by a new key
+         * @description Needs the role admin.
+         */
+        post: operations["rotate-key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1556,6 +1880,77 @@ export interface components {
              */
             time_zone: string;
         };
+        Delivery: {
+            /** @enum {string} */
+            action: "opened" | "changed" | "resolved" | "told";
+            /** Format: int64 */
+            attempts: number;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it is tried next.
+             */
+            due_at?: string;
+            /** Format: date-time */
+            ended_at?: string;
+            /** @description Of the last attempt. */
+            error?: string;
+            id: string;
+            /** @description Its id. */
+            integration: string;
+            key: string;
+            /** @description What the far side calls what it made. */
+            ref?: string;
+            /** @description Its id. */
+            rule: string;
+            /** @enum {string} */
+            state: "pending" | "delivered" | "dead" | "superseded";
+            title: string;
+        };
+        DeliveryAttempt: {
+            /** Format: date-time */
+            at: string;
+            error?: string;
+            /** Format: int64 */
+            number: number;
+            /** @description Without secrets, and the first 8 KiB. */
+            request: string;
+            /** @description The first 8 KiB. */
+            response: string;
+            /** Format: double */
+            took_ms: number;
+        };
+        DeliveryLog: {
+            /** @enum {string} */
+            action: "opened" | "changed" | "resolved" | "told";
+            /** Format: int64 */
+            attempts: number;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it is tried next.
+             */
+            due_at?: string;
+            /** Format: date-time */
+            ended_at?: string;
+            /** @description Of the last attempt. */
+            error?: string;
+            id: string;
+            /** @description Its id. */
+            integration: string;
+            key: string;
+            log: components["schemas"]["DeliveryAttempt"][];
+            notification: components["schemas"]["Notification"];
+            /** @description What the far side calls what it made. */
+            ref?: string;
+            /** @description Its id. */
+            rule: string;
+            /** @enum {string} */
+            state: "pending" | "delivered" | "dead" | "superseded";
+            title: string;
+        };
         Diagnosis: {
             /** Format: date-time */
             at: string;
@@ -1660,10 +2055,32 @@ export interface components {
              */
             type: string;
         };
+        EventType: {
+            doc: string;
+            findings: boolean;
+            name: string;
+        };
+        Fact: {
+            name: string;
+            value: string;
+        };
         Feed: {
             revision: string;
             /** @description True if only the built-in sample was there to match against. */
             sample: boolean;
+        };
+        Field: {
+            /** @description The only values, if there are any. */
+            choices?: string[];
+            /** @description What an empty value means. */
+            default?: string;
+            example?: string;
+            help?: string;
+            label: string;
+            multiline: boolean;
+            name: string;
+            required: boolean;
+            secret: boolean;
         };
         Finding: {
             advisories: string[];
@@ -1717,6 +2134,60 @@ export interface components {
             purl: string;
             version: string;
         };
+        Integration: {
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description Deliveries that were given up.
+             */
+            dead: number;
+            /**
+             * Format: date-time
+             * @description When something last arrived.
+             */
+            delivered_at?: string;
+            enabled: boolean;
+            failing_because?: string;
+            /** Format: date-time */
+            failing_since?: string;
+            id: string;
+            kind: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description Deliveries that wait.
+             */
+            pending: number;
+            /**
+             * Format: int64
+             * @description How many deliveries in a minute at most, from each console; 0 for any number.
+             */
+            per_minute: number;
+            /**
+             * Format: date-time
+             * @description Nothing is sent before, because it failed again and again or asked for it.
+             */
+            resumes_at?: string;
+            /** @description The secret fields that are set. Their values are never shown. */
+            secrets: string[];
+            /** @description Without secrets. */
+            settings: {
+                [key: string]: string;
+            };
+            /** @enum {string} */
+            state: "untried" | "healthy" | "failing" | "disabled";
+        };
+        IntegrationChange: {
+            enabled?: boolean;
+            name?: string;
+            /** Format: int64 */
+            per_minute?: number;
+            /** @description Only the fields that change; an empty value takes one away. */
+            settings?: {
+                [key: string]: string;
+            };
+        };
         Invitation: {
             /** Format: date-time */
             expires_at: string;
@@ -1734,6 +2205,13 @@ export interface components {
             role?: string;
             /** @description Shown this once. */
             token: string;
+        };
+        KindInfo: {
+            fields: components["schemas"]["Field"][];
+            name: string;
+            title: string;
+            /** @description It keeps one thing for what a rule tells of, which is changed and closed later. */
+            tracks: boolean;
         };
         LabelChange: {
             /** @description Names of labels that were set by hand; one of the same name from elsewhere shows again. */
@@ -1761,6 +2239,17 @@ export interface components {
         Named: {
             id: string;
             name: string;
+        };
+        NewIntegration: {
+            disabled?: boolean;
+            kind: string;
+            name: string;
+            /** Format: int64 */
+            per_minute?: number;
+            /** @description Values of the kind's fields, secrets too: GET /api/v1/integrations/kinds lists them. */
+            settings: {
+                [key: string]: string;
+            };
         };
         NewPassword: {
             old: string;
@@ -1850,6 +2339,55 @@ export interface components {
         NotAssessed: {
             ecosystem: string;
             reason: string;
+        };
+        Notification: {
+            action: string;
+            data?: unknown;
+            facts: components["schemas"]["Fact"][];
+            findings: components["schemas"]["NotifiedFinding"][];
+            id: string;
+            key: string;
+            /** Format: int64 */
+            nodes: number;
+            ref?: string;
+            rule: string;
+            severity: string;
+            text: string;
+            /** Format: date-time */
+            time: string;
+            title: string;
+            /** Format: int64 */
+            total: number;
+            type: string;
+            url?: string;
+        };
+        NotifiedFinding: {
+            because: string;
+            ecosystem: string;
+            /** Format: double */
+            epss: number;
+            fixable: boolean;
+            fixed: string[];
+            kev: boolean;
+            node: components["schemas"]["NotifiedNode"];
+            /** Format: int64 */
+            occurrence: number;
+            /** Format: date-time */
+            opened_at: string;
+            package: string;
+            /** Format: double */
+            score: number;
+            severity: string;
+            summary: string;
+            vulnerability: string;
+        };
+        NotifiedNode: {
+            id: string;
+            kind: string;
+            labels: {
+                [key: string]: string;
+            };
+            name: string;
         };
         Occurrence: {
             /** @description The decision by which it does not count. */
@@ -1952,8 +2490,18 @@ export interface components {
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
         };
+        PageDelivery: {
+            items: components["schemas"]["Delivery"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
         PageEntry: {
             items: components["schemas"]["Entry"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        PageEventType: {
+            items: components["schemas"]["EventType"][];
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
         };
@@ -1964,6 +2512,16 @@ export interface components {
         };
         PageInstalledComponent: {
             items: components["schemas"]["InstalledComponent"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        PageIntegration: {
+            items: components["schemas"]["Integration"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        PageKindInfo: {
+            items: components["schemas"]["KindInfo"][];
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
         };
@@ -1984,6 +2542,16 @@ export interface components {
         };
         PageReportEntry: {
             items: components["schemas"]["ReportEntry"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        PageRule: {
+            items: components["schemas"]["Rule"][];
+            /** @description Pass it as cursor for the page that follows; empty on the last. */
+            next: string;
+        };
+        PageRuleDefinition: {
+            items: components["schemas"]["RuleDefinition"][];
             /** @description Pass it as cursor for the page that follows; empty on the last. */
             next: string;
         };
@@ -2113,6 +2681,17 @@ export interface components {
             /** @default UTC */
             time_zone: string;
         };
+        Quiet: {
+            /** @description On which it begins; all days if there are none. */
+            days?: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+            /** @example 22:00 */
+            from: string;
+            /**
+             * @description On the next day, if it is not after from.
+             * @example 07:00
+             */
+            to: string;
+        };
         Range: {
             /** Format: date-time */
             from: string;
@@ -2195,7 +2774,7 @@ export interface components {
             audit_days: number;
             /**
              * Format: int64
-             * @description Events: a reader that was away for longer has to begin anew. 0 keeps them for ever.
+             * @description Events: a reader that was away for longer has to begin anew. 0 keeps them for ever. Notifications and their deliveries are kept as long.
              */
             events_days: number;
             /**
@@ -2208,6 +2787,134 @@ export interface components {
              * @description Scans that have ended, but for the last of each node and its last complete one, with the runs and re-matches of that time and the SBOMs and results that none needs any more. 0 keeps them for ever.
              */
             scans_days: number;
+        };
+        Rotated: {
+            /** Format: int64 */
+            sealed: number;
+        };
+        Rule: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description Cron, or @hourly, @daily, @weekly: everything is told together then. Empty: at once. */
+            digest?: string;
+            /**
+             * Format: date-time
+             * @description When the next digest is due.
+             */
+            digest_at?: string;
+            enabled: boolean;
+            /** @description Why the condition or a template failed last. */
+            error?: string;
+            /** Format: date-time */
+            error_at?: string;
+            /** @description A digest comes though there is nothing to tell: a heartbeat, so that silence is an alarm. */
+            even_if_empty?: boolean;
+            /**
+             * @description What one notification about findings is about.
+             * @default vulnerability
+             * @enum {string}
+             */
+            group_by: "vulnerability" | "node" | "scan" | "occurrence";
+            id: string;
+            /** @description Ids of integrations. */
+            integrations: string[];
+            /**
+             * Format: int64
+             * @description How many notifications in ten minutes. What is more is told together in one.
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description Grouped by vulnerability: only once it is open on so many nodes.
+             */
+            min_nodes?: number;
+            name: string;
+            /** @description When nothing is sent; it is sent at the end. */
+            quiet?: components["schemas"]["Quiet"][];
+            /** @description Also tell of what is resolved where nothing is kept open, such as in a chat. Incidents and issues are always closed. */
+            resolved?: boolean;
+            /** @description Name of a team: only what is about its nodes. */
+            team?: string;
+            /** @description Go text/template; empty for Patrol's own words. */
+            text?: string;
+            /**
+             * @description IANA name, of the digest and the quiet hours.
+             * @default UTC
+             */
+            time_zone: string;
+            /** @description Go text/template; empty for Patrol's own words. */
+            title?: string;
+            /** @description Types of event, or patterns such as scan.*: GET /api/v1/rules/types lists them. */
+            types: string[];
+            /** @description What is odd about what was just saved. */
+            warning?: string;
+            /** @description CEL over event, findings and node; empty for always. It is asked about each finding by itself. */
+            when?: string;
+        };
+        RuleDefinition: {
+            /** @description Cron, or @hourly, @daily, @weekly: everything is told together then. Empty: at once. */
+            digest?: string;
+            enabled: boolean;
+            /** @description A digest comes though there is nothing to tell: a heartbeat, so that silence is an alarm. */
+            even_if_empty?: boolean;
+            /**
+             * @description What one notification about findings is about.
+             * @default vulnerability
+             * @enum {string}
+             */
+            group_by: "vulnerability" | "node" | "scan" | "occurrence";
+            /** @description Ids of integrations. */
+            integrations: string[];
+            /**
+             * Format: int64
+             * @description How many notifications in ten minutes. What is more is told together in one.
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description Grouped by vulnerability: only once it is open on so many nodes.
+             */
+            min_nodes?: number;
+            name: string;
+            /** @description When nothing is sent; it is sent at the end. */
+            quiet?: components["schemas"]["Quiet"][];
+            /** @description Also tell of what is resolved where nothing is kept open, such as in a chat. Incidents and issues are always closed. */
+            resolved?: boolean;
+            /** @description Name of a team: only what is about its nodes. */
+            team?: string;
+            /** @description Go text/template; empty for Patrol's own words. */
+            text?: string;
+            /**
+             * @description IANA name, of the digest and the quiet hours.
+             * @default UTC
+             */
+            time_zone: string;
+            /** @description Go text/template; empty for Patrol's own words. */
+            title?: string;
+            /** @description Types of event, or patterns such as scan.*: GET /api/v1/rules/types lists them. */
+            types: string[];
+            /** @description CEL over event, findings and node; empty for always. It is asked about each finding by itself. */
+            when?: string;
+        };
+        RulePreview: {
+            /** @description Why the condition or a template failed on one of the events. */
+            error?: string;
+            /**
+             * Format: int64
+             * @description How many were looked at: the last ones.
+             */
+            events: number;
+            /** @description It is made up: nothing of the kind has happened. */
+            example: boolean;
+            /**
+             * Format: int64
+             * @description How many notifications they would have made, without limit and digest.
+             */
+            matters: number;
+            /** @description The newest of them; where there are none, an example in the rule's words. */
+            notifications: components["schemas"]["Notification"][];
         };
         Run: {
             /** @description Nobody was there at the fire time; the run makes up for it. */
@@ -2549,6 +3256,16 @@ export interface components {
             overdue: components["schemas"]["Counts"];
             time_to_fix: components["schemas"]["TimeToFix"][];
             to: string;
+        };
+        Trial: {
+            /** @description What the far side said, or what kept it from being asked. */
+            error?: string;
+            ok: boolean;
+            /** @description What was sent, without secrets. */
+            request: string;
+            response: string;
+            /** Format: int64 */
+            took_ms: number;
         };
         Unread: {
             ecosystem: string;
@@ -2964,6 +3681,107 @@ export interface operations {
             };
         };
     };
+    "list-deliveries": {
+        parameters: {
+            query?: {
+                /** @description Its id. */
+                integration?: string;
+                /** @description Its id. */
+                rule?: string;
+                state?: "pending" | "delivered" | "dead" | "superseded";
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageDelivery"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryLog"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    redeliver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryLog"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     doctor: {
         parameters: {
             query?: never;
@@ -3156,6 +3974,292 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageFinding"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-integrations": {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageIntegration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "create-integration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewIntegration"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-integration-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageKindInfo"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "test-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewIntegration"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-integration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-integration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "edit-integration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "redeliver-integration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "test-integration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
                 };
             };
             /** @description Error */
@@ -3489,6 +4593,259 @@ export interface operations {
                     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                     "text/csv; charset=utf-8": string;
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-rules": {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description The next of the page before; empty for the first. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageRule"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "create-rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleDefinition"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "preview-rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleDefinition"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulePreview"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-ready-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageRuleDefinition"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-rule-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageEventType"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "edit-rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleDefinition"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -4340,6 +5697,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageSkippedNode"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "rotate-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rotated"];
                 };
             };
             /** @description Error */
