@@ -3,7 +3,6 @@ package notifytest
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"log"
 	"net/http"
@@ -76,7 +75,7 @@ func NewFar(t testing.TB, answer http.HandlerFunc) *Far {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	f.URL = server.URL
-	f.CA = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	f.CA = pemOf(server.Certificate().Raw)
 	return f
 }
 
