@@ -103,7 +103,7 @@ func Findings(n notify.Notification, most, limit int, escape Escape) string {
 		}
 		lines = append(lines, line)
 	}
-	if left := total - len(lines); left > 0 && total > 0 {
+	if left := total - len(lines); left > 0 {
 		lines = append(lines, rest(left))
 	}
 	return strings.Join(lines, "\n")

@@ -1,11 +1,13 @@
 package notifytest
 
 import (
-	"encoding/pem"
+	"bytes"
+	"encoding/json"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -73,7 +75,7 @@ func NewFar(t testing.TB, answer http.HandlerFunc) *Far {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	f.URL = server.URL
-	f.CA = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	f.CA = pemOf(server.Certificate().Raw)
 	return f
 }
 
@@ -121,4 +123,54 @@ func Silent(began chan<- struct{}) http.HandlerFunc {
 		once.Do(func() { close(began) })
 		<-r.Context().Done()
 	}
+}
+
+// prettyWidth is that of the documents.
+const prettyWidth = 125
+
+// Pretty lays JSON out for people: what fits in a line stands in one, keys in the order
+// in which they came.
+func Pretty(t testing.TB, body []byte) string {
+	t.Helper()
+	text, err := lay(body, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func lay(raw json.RawMessage, indent string) (string, error) {
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		return "", err
+	}
+	flat := b.String()
+	if len(indent)+len(flat) < prettyWidth || flat[0] != '{' && flat[0] != '[' {
+		return flat, nil
+	}
+	d := json.NewDecoder(&b)
+	if _, err := d.Token(); err != nil {
+		return "", err
+	}
+	var parts []string
+	for d.More() {
+		name := ""
+		if flat[0] == '{' {
+			key, err := d.Token()
+			if err != nil {
+				return "", err
+			}
+			name = strconv.Quote(key.(string)) + ": "
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return "", err
+		}
+		part, err := lay(value, indent+"  ")
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, indent+"  "+name+part)
+	}
+	return flat[:1] + "\n" + strings.Join(parts, ",\n") + "\n" + indent + flat[len(flat)-1:], nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/nicholas-fedor/shoutrrr/pkg/format"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/googlechat"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/zulip"
@@ -128,7 +129,7 @@ func openMatrix(u *url.URL) (post, error) {
 	}
 	server := url.URL{Scheme: "https", Host: u.Host}
 	for option, values := range q {
-		if strings.EqualFold(option, "disabletls") && strings.EqualFold(values[0], "yes") {
+		if off, known := format.ParseBool(values[0], false); strings.EqualFold(option, "disabletls") && known && off {
 			server.Scheme = "http"
 		}
 	}

@@ -110,6 +110,9 @@ func secrets(u *url.URL) []string {
 	if !strings.ContainsAny(u.Host, ".:[") { // no host's name: Discord's id, Pushover's user
 		parts = append(parts, u.Host)
 	}
+	for _, values := range u.Query() { // Google Chat's key and token
+		parts = append(parts, values...)
+	}
 	var all []string
 	for _, p := range parts {
 		if len(p) >= 8 {

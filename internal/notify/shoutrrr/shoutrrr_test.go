@@ -1,211 +1,22 @@
 package shoutrrr_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
-
-	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/discord"
-	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/mattermost"
-	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/rocketchat"
-	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
-	"github.com/nicholas-fedor/shoutrrr/pkg/services/incident/opsgenie"
-	"github.com/nicholas-fedor/shoutrrr/pkg/services/push/gotify"
 
 	"patrol/internal/notify"
 	"patrol/internal/notify/notifytest"
 	"patrol/internal/notify/shoutrrr"
 	"patrol/internal/platform/outgoing"
+	"patrol/internal/platform/problem"
 )
-
-// said is a message as a service shows it.
-type said struct{ title, text string }
-
-// known is a service under test: its URL, where its request goes, how it says yes, and
-// what it was told. The services publish no Go types; bodies are decoded with those of
-// the library where it has them, and else as the service's document has it.
-type known struct {
-	url, method, path string
-	header            [2]string
-	yes               string
-	most              int // bytes of the text, by the service's document
-	read              func(t *testing.T, body []byte) said
-}
-
-func strictly(t *testing.T, body []byte, into any) {
-	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		t.Fatalf("%v in %s", err, body)
-	}
-}
-
-func form(t *testing.T, body []byte) url.Values {
-	t.Helper()
-	v, err := url.ParseQuery(string(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-// first is for services whose title is the first line.
-func first(text string) said {
-	title, rest, _ := strings.Cut(text, "\n")
-	return said{title, rest}
-}
-
-func services() map[string]known {
-	return map[string]known{
-		"discord": {
-			"discord://secrettoken@123456789012345678", "POST", "/api/webhooks/123456789012345678/secrettoken",
-			[2]string{},
-			"", 4096,
-			func(t *testing.T, body []byte) said {
-				var p discord.WebhookPayload
-				strictly(t, body, &p)
-				if p.Content != "" || len(p.Embeds) != 1 {
-					t.Fatalf("content %q, %d embeds", p.Content, len(p.Embeds))
-				}
-				return said{p.Embeds[0].Title, p.Embeds[0].Content}
-			},
-		},
-		"gotify": {
-			"gotify://service.example/AsecretToken012", "POST", "/message?token=AsecretToken012",
-			[2]string{},
-			`{"id":1}`, 1 << 20,
-			func(t *testing.T, body []byte) said {
-				var p gotify.MessageRequest
-				strictly(t, body, &p)
-				if p.Priority < 2 || p.Priority > 8 {
-					t.Errorf("priority %d", p.Priority)
-				}
-				return said{p.Title, p.Message}
-			},
-		},
-		"mattermost": {
-			"mattermost://patrol@service.example/secrettoken/town", "POST", "/hooks/secrettoken",
-			[2]string{},
-			"ok", 16383,
-			func(t *testing.T, body []byte) said {
-				var p mattermost.JSON
-				strictly(t, body, &p)
-				if p.UserName != "patrol" || p.Channel != "town" {
-					t.Errorf("as %q in %q", p.UserName, p.Channel)
-				}
-				return first(p.Text)
-			},
-		},
-		"ntfy": {
-			"ntfy://user:secretword@service.example/topic?tags=lock", "POST", "/topic", [2]string{"Tags", "lock"}, `{"id":"x"}`, 4096, nil,
-		},
-		"pushover": {
-			"pushover://shoutrrr:secrettoken@secretuserkey", "POST", "/1/messages.json",
-			[2]string{"Content-Type", "application/x-www-form-urlencoded"},
-			`{"status":1}`, 1024,
-			func(t *testing.T, body []byte) said {
-				v := form(t, body)
-				if v.Get("token") != "secrettoken" || v.Get("user") != "secretuserkey" || v.Get("html") != "" || len(v.Get("title")) > 250 {
-					t.Errorf("sent %v", v)
-				}
-				return said{v.Get("title"), v.Get("message")}
-			},
-		},
-		"rocketchat": {
-			"rocketchat://service.example/secrettokenA/secrettokenB", "POST", "/hooks/secrettokenA/secrettokenB",
-			[2]string{},
-			`{"success":true}`, 5000,
-			func(t *testing.T, body []byte) said {
-				var p rocketchat.JSON
-				strictly(t, body, &p)
-				return first(p.Text)
-			},
-		},
-		"telegram": {
-			"telegram://123456789:secret-token@telegram?chats=-100123:7&notification=no", "POST", "/bot123456789:secret-token/sendMessage",
-			[2]string{},
-			`{"ok":true,"result":{}}`, 4096,
-			func(t *testing.T, body []byte) said {
-				var p telegram.SendMessagePayload
-				strictly(t, body, &p)
-				if p.ID != "-100123" || *p.MessageThreadID != 7 || p.ParseMode != "" || !p.DisableNotification || !p.DisablePreview {
-					t.Errorf("sent %+v", p)
-				}
-				return first(p.Text)
-			},
-		},
-		"googlechat": {
-			"googlechat://chat.googleapis.com/v1/spaces/AAAA/messages?key=secretkey&token=secrettoken", "POST",
-			"/v1/spaces/AAAA/messages?key=secretkey&messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD&token=secrettoken",
-			[2]string{"Content-Type", "application/json; charset=UTF-8"},
-			`{"name":"spaces/AAAA/messages/1"}`, 4096,
-			func(t *testing.T, body []byte) said {
-				var p struct {
-					Text   string
-					Thread struct {
-						Key string `json:"threadKey"`
-					}
-				}
-				strictly(t, body, &p)
-				if p.Thread.Key == "" {
-					t.Error("no thread")
-				}
-				return first(p.Text)
-			},
-		},
-		"zulip": {
-			"zulip://bot%40service.example:secretkey@service.example/?stream=alerts", "POST", "/api/v1/messages",
-			[2]string{"Authorization", "Basic Ym90QHNlcnZpY2UuZXhhbXBsZTpzZWNyZXRrZXk="},
-			`{"result":"success","msg":"","id":1}`, 10000,
-			func(t *testing.T, body []byte) said {
-				v := form(t, body)
-				if v.Get("type") != "stream" || v.Get("to") != "alerts" || v.Get("topic") != "Patrol" {
-					t.Errorf("sent %v", v)
-				}
-				return first(v.Get("content"))
-			},
-		},
-		"matrix": {
-			"matrix://:secrettoken@service.example/?rooms=!room:service.example", "PUT",
-			"/_matrix/client/v3/rooms/%21room:service.example/send/m.room.message/{id}",
-			[2]string{"Authorization", "Bearer secrettoken"},
-			`{"event_id":"$1"}`, 60000,
-			func(t *testing.T, body []byte) said {
-				var p struct {
-					Type     string   `json:"msgtype"`
-					Body     string   `json:"body"`
-					Mentions struct{} `json:"m.mentions"`
-				}
-				strictly(t, body, &p)
-				if p.Type != "m.text" {
-					t.Errorf("type %s", p.Type)
-				}
-				return first(p.Body)
-			},
-		},
-		"opsgenie": {
-			"opsgenie://api.opsgenie.com/secretkey?tags=patrol", "POST", "/v2/alerts",
-			[2]string{"Authorization", "GenieKey secretkey"},
-			`{"result":"Request will be processed"}`, 15000,
-			func(t *testing.T, body []byte) said {
-				var p opsgenie.AlertPayload
-				strictly(t, body, &p)
-				if p.Alias == "" || len(p.Message) > 130 || len(p.Tags) != 1 || len(p.Priority) != 2 {
-					t.Errorf("sent %+v", p)
-				}
-				return said{p.Message, p.Description}
-			},
-		},
-	}
-}
 
 func open(t *testing.T, f far, url string) notify.Sender {
 	t.Helper()
@@ -402,8 +213,9 @@ func TestNothingTellsSecrets(t *testing.T) {
 				t.Fatal(err)
 			}
 			password, _ := parsed.User.Password()
-			for _, secret := range []string{password, strings.Trim(parsed.Path, "/"), parsed.User.Username()} {
-				if strings.Contains(secret, "secret") && !strings.Contains(secret, "/") && strings.Contains(all, secret) {
+			secrets := append(strings.Split(parsed.Path, "/"), password, parsed.User.Username(), parsed.Query().Get("key"), parsed.Query().Get("token"))
+			for _, secret := range secrets {
+				if strings.Contains(secret, "secret") && strings.Contains(all, secret) {
 					t.Errorf("%s tells %s in %s", name, secret, all)
 				}
 			}
@@ -478,14 +290,43 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+func TestSeveralAtOnce(t *testing.T) {
+	for name, k := range services() {
+		f := newFar(t, notifytest.Says(200, k.yes))
+		sender := open(t, f, k.url)
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if _, err := sender.Send(context.Background(), notifytest.Opened()); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+		all.Wait()
+		if n := len(f.Got()); n != 8 {
+			t.Errorf("%s: %d messages", name, n)
+		}
+	}
+}
+
+// Whatever somebody saves, the library reads it.
+func FuzzURL(f *testing.F) {
+	for _, k := range services() {
+		f.Add(k.url)
+	}
+	f.Fuzz(func(t *testing.T, u string) {
+		_, err := shoutrrr.Kind().Prepare(notify.Settings{"url": u}, notifytest.Guard())
+		var wrong *problem.Error
+		if err != nil && !errors.As(err, &wrong) {
+			t.Errorf("%q: %v", u, err)
+		}
+	})
+}
+
 func TestSample(t *testing.T) {
 	f := newFar(t, notifytest.Says(204, ""))
 	if _, err := open(t, f, services()["discord"].url).Send(context.Background(), notifytest.Opened()); err != nil {
 		t.Fatal(err)
 	}
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, f.Got()[0].Body, "", "  "); err != nil {
-		t.Fatal(err)
-	}
-	notifytest.Sample(t, "shoutrrr", pretty.String())
+	notifytest.Sample(t, "shoutrrr", notifytest.Pretty(t, f.Got()[0].Body))
 }

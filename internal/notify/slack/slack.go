@@ -98,10 +98,15 @@ func openBot(s notify.Settings, client *http.Client) (notify.Sender, error) {
 
 func https(s notify.Settings, field string) (*url.URL, error) {
 	u, err := s.URL(field)
-	if err == nil && u.Scheme != "https" {
+	switch {
+	case err != nil:
+		return nil, err
+	case u.Scheme != "https":
 		return nil, notify.Invalid(field, "does not begin with https://")
+	case u.String() != s.Get(field): // what is noted of requests would not be masked
+		return nil, notify.Invalid(field, "is not written as Slack does; copy it from there")
 	}
-	return u, err
+	return u, nil
 }
 
 // webhook answers "ok", or a status and a word for what is wrong.

@@ -306,6 +306,7 @@ func TestSettings(t *testing.T) {
 		{"webhook_url", notify.Settings{}},
 		{"webhook_url", notify.Settings{"webhook_url": "http://hooks.slack.com/services/T1/B1/x"}},
 		{"webhook_url", notify.Settings{"webhook_url": "hooks.slack.com"}},
+		{"webhook_url", notify.Settings{"webhook_url": "HTTPS://hooks.slack.com/services/T1/B1/x"}},
 		{"webhook_url", notify.Settings{"webhook_url": "https://hooks.slack.com/"}},
 		{"webhook_url", notify.Settings{"webhook_url": "https://me:pw@hooks.slack.com/services/T1"}},
 		{"token", notify.Settings{"webhook_url": good, "token": "xoxb-1"}},
@@ -328,9 +329,5 @@ func TestSample(t *testing.T) {
 	if _, err := hook(t, far).Send(context.Background(), notifytest.Opened()); err != nil {
 		t.Fatal(err)
 	}
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, far.Got()[0].Body, "", "  "); err != nil {
-		t.Fatal(err)
-	}
-	notifytest.Sample(t, "slack", pretty.String())
+	notifytest.Sample(t, "slack", notifytest.Pretty(t, far.Got()[0].Body))
 }

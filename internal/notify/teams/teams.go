@@ -40,6 +40,8 @@ func open(s notify.Settings, guard *outgoing.Guard) (notify.Sender, error) {
 		return nil, err
 	case u.Scheme != "https":
 		return nil, notify.Invalid("webhook_url", "does not begin with https://")
+	case u.String() != s.Get("webhook_url"): // what is noted of requests would not be masked
+		return nil, notify.Invalid("webhook_url", "is not written as Teams does; copy it from there")
 	case connector(u.Hostname()):
 		return nil, notify.Invalid("webhook_url", "is that of an Office 365 connector, which Microsoft has retired; make a workflow instead")
 	case strings.Trim(u.Path, "/") == "":

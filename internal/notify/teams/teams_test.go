@@ -249,7 +249,7 @@ func TestCancelled(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	for _, url := range []string{
-		"", "contoso", "http://a.logic.azure.com/workflows/1", "https://a.logic.azure.com/", "https://u:p@a.logic.azure.com/workflows/1",
+		"", "contoso", "http://a.logic.azure.com/workflows/1", "HTTPS://a.logic.azure.com/workflows/1", "https://a.logic.azure.com/", "https://u:p@a.logic.azure.com/workflows/1",
 		"https://contoso.webhook.office.com/webhookb2/1/IncomingWebhook/2/3", "https://outlook.office.com/webhook/1",
 		"https://a.logic.azure.com/workflows/1/triggers/manual/paths/invoke?api-version=2016-06-01",
 	} {
@@ -264,9 +264,5 @@ func TestSample(t *testing.T) {
 	if _, err := open(t, far).Send(context.Background(), notifytest.Opened()); err != nil {
 		t.Fatal(err)
 	}
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, far.Got()[0].Body, "", "  "); err != nil {
-		t.Fatal(err)
-	}
-	notifytest.Sample(t, "teams", pretty.String())
+	notifytest.Sample(t, "teams", notifytest.Pretty(t, far.Got()[0].Body))
 }
