@@ -94,11 +94,11 @@ func (s *sender) Send(ctx context.Context, n notify.Notification) (string, error
 		return "", err
 	}
 	now := time.Now()
+	r.Header.Set("User-Agent", "Patrol")
 	for name, values := range s.header {
 		r.Header[name] = values
 	}
 	r.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
-	r.Header.Set("User-Agent", "Patrol")
 	r.Header.Set("Idempotency-Key", n.ID)
 	s.sign(r.Header, n.ID, now, body)
 	_, err = notify.Do(s.client, r, now)
