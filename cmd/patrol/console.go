@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,11 +11,12 @@ import (
 	"patrol/internal/feed"
 	"patrol/internal/fleet"
 	"patrol/internal/platform/auth"
+	"patrol/internal/platform/outgoing"
 )
 
 func consoleCommand(s *settings) *cobra.Command {
 	var o console.Options
-	var trusted []string
+	var trusted, allowed []string
 	cmd := &cobra.Command{
 		Use:   "console",
 		Short: "Run the console: API, UI, schedules, matching",
@@ -26,7 +28,10 @@ Several consoles behind a balancer share a PostgreSQL database (--database-url) 
 a place for large objects (--blob-url); an agent may talk to any of them.
 
 The first start makes the user admin, with the password in PATROL_ADMIN_PASSWORD
-or one that it makes and prints once.`,
+or one that it makes and prints once.
+
+Secrets of integrations are sealed by a key in --data-dir; several consoles are given
+the same one as PATROL_SECRETS_KEY.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.AdminPassword = s.values.String("admin.password")
@@ -38,6 +43,10 @@ or one that it makes and prints once.`,
 				return err
 			}
 			o.TrustedProxies = proxies
+			if o.OutgoingAllow, err = outgoing.Parse(allowed); err != nil {
+				return fmt.Errorf("--outgoing-allow: %w", err)
+			}
+			o.SecretsKey = s.values.String("secrets.key")
 			o.Version, o.Out = version(), cmd.OutOrStdout()
 			return console.Run(cmd.Context(), o)
 		},
@@ -51,6 +60,8 @@ or one that it makes and prints once.`,
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM file with the certificate; without it the console makes its own")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM file with the certificate's key")
 	f.StringSliceVar(&trusted, "trusted-proxies", nil, "networks, such as 10.0.0.0/8, of proxies whose X-Forwarded-For is believed")
+	f.StringVar(&o.PublicURL, "public-url", "", "where people reach the console, such as https://patrol.example.com, for links in notifications")
+	f.StringSliceVar(&allowed, "outgoing-allow", nil, "networks of this machine and its link, such as 127.0.0.0/8, to which integrations may lead")
 	f.StringVar(&o.FeedURL, "feed-url", feed.DefaultURL, "URL or directory, laid out as OSV publishes")
 	f.StringSliceVar(&o.Ecosystems, "ecosystems", []string{feed.AutoEcosystems}, "ecosystems to take from a URL, separated by commas; auto is what the inventory holds; or all")
 	intelligenceFlags(f, &o.Intelligence)

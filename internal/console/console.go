@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -17,6 +18,8 @@ import (
 	"patrol/internal/feed"
 	"patrol/internal/finding"
 	"patrol/internal/fleet"
+	"patrol/internal/notify"
+	"patrol/internal/notify/kinds"
 	"patrol/internal/operations"
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/auth"
@@ -24,6 +27,8 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/outgoing"
+	"patrol/internal/platform/secret"
 	"patrol/internal/platform/trace"
 	"patrol/internal/policy"
 	"patrol/internal/scan"
@@ -73,6 +78,14 @@ type Options struct {
 	// NodeRetention is how long a node may be inactive before it is retired; 0 is
 	// for ever.
 	NodeRetention time.Duration
+	// PublicURL is where people reach the console, for links in notifications.
+	PublicURL string
+	// OutgoingAllow are networks of this machine and its surroundings to which
+	// integrations may lead.
+	OutgoingAllow []netip.Prefix
+	// SecretsKey are the keys by which the secrets of integrations are sealed, for
+	// consoles that share a database; a file in DataDir if it is empty.
+	SecretsKey string
 	// Out is where a person reads what they need once: address, password,
 	// fingerprint.
 	Out io.Writer
@@ -96,6 +109,7 @@ type Console struct {
 	findings  *finding.Service
 	scans     *scan.Service
 	schedules *schedule.Service
+	notify    *notify.Service
 
 	operations *operations.Service
 	metrics    *operations.Metrics
@@ -154,6 +168,9 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL, Listening: c.fleet.Listening}, now)
 	c.findings.SetDue(c.operations.Due)
 	c.metrics = c.operations.Metrics()
+	if err := c.openNotify(signals, now); err != nil {
+		return nil, err
+	}
 	if err := c.schedules.Defaults(ctx); err != nil {
 		return nil, fmt.Errorf("make the default schedules: %w", err)
 	}
@@ -167,6 +184,18 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 	return c, err
 }
 
+// openNotify makes the room that tells people and other systems.
+func (c *Console) openNotify(signals *lease.Signals, now func() time.Time) error {
+	keeper, err := secret.Open(filepath.Join(c.options.DataDir, "secrets.key"), c.options.SecretsKey)
+	if err != nil {
+		return err
+	}
+	c.notify = notify.NewService(c.db, c.findings, c.fleet, signals, notify.Options{
+		Kinds: kinds.All(), Guard: outgoing.New(c.options.OutgoingAllow), Keeper: keeper, PublicURL: c.options.PublicURL, Team: c.auth.TeamSelector,
+	}, now)
+	return nil
+}
+
 func openDatabase(ctx context.Context, o Options) (*db.DB, error) {
 	if o.DatabaseURL == "" {
 		return db.Open(ctx, filepath.Join(o.DataDir, "patrol.db"))
@@ -177,7 +206,7 @@ func openDatabase(ctx context.Context, o Options) (*db.DB, error) {
 // prepareDatabase brings its tables up to date, and finds the large objects.
 func (c *Console) prepareDatabase(ctx context.Context) error {
 	o := c.options
-	err := c.db.Migrate(ctx, event.Migrations, audit.Migrations, auth.Migrations, blob.Migrations, feed.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations, operations.Migrations)
+	err := c.db.Migrate(ctx, event.Migrations, audit.Migrations, auth.Migrations, blob.Migrations, feed.Migrations, fleet.Migrations, finding.Migrations, scan.Migrations, schedule.Migrations, operations.Migrations, notify.Migrations)
 	if err != nil || o.DatabaseURL == "" {
 		return err
 	}
@@ -226,7 +255,7 @@ func Run(ctx context.Context, o Options) error {
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.decisions, c.selectors, c.rematch, c.findings.KeepTrend, c.relay.run, c.db.Keep, c.sweep, c.retain} {
+	for _, loop := range []func(context.Context){c.fleet.Run, c.feed.Run, c.scans.Run, c.schedules.Run, c.notify.Run, c.decisions, c.selectors, c.rematch, c.findings.KeepTrend, c.findings.KeepDates, c.relay.run, c.db.Keep, c.sweep, c.retain} {
 		loops.Go(func() { loop(ctx) })
 	}
 	err = c.serve(ctx)

@@ -21,6 +21,7 @@ func (c *Console) sweeps() []operations.Sweep {
 		{What: "SBOMs", Days: scans, Before: c.fleet.SweepDocuments},
 		{What: "results", Days: scans, Before: c.findings.SweepResults},
 		{What: "inventories", Days: scans, Before: c.fleet.SweepInventories},
+		{What: "deliveries", Days: func(r operations.Retention) int { return r.Events }, Before: c.notify.Sweep},
 		{What: "entries of the audit log", Days: func(r operations.Retention) int { return r.Audit }, Before: c.audit.Sweep},
 	}
 }

@@ -38,6 +38,7 @@ func (c *Console) API(mux humago.Mux, secure bool) huma.API {
 	c.scans.Routes(api, c.fleet.SelectSeen)
 	c.findings.Routes(api)
 	c.schedules.Routes(api)
+	c.notify.Routes(api)
 	c.feed.Routes(api)
 	c.events.Routes(api)
 	c.operations.Routes(api)

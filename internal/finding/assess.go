@@ -114,7 +114,7 @@ func (s *Service) reassess(ctx context.Context, known Intelligence, after string
 		if err != nil {
 			return err
 		}
-		return rate(ctx, tx, assessed)
+		return s.rate(ctx, tx, assessed)
 	})
 	if err != nil {
 		return "", fmt.Errorf("assess vulnerabilities after %q: %w", after, err)
@@ -124,7 +124,7 @@ func (s *Service) reassess(ctx context.Context, known Intelligence, after string
 
 // rate gives findings and occurrences of the vulnerabilities the severity that
 // these have in their ecosystems.
-func rate(ctx context.Context, tx *db.Tx, assessed []assessment) error {
+func (s *Service) rate(ctx context.Context, tx *db.Tx, assessed []assessment) error {
 	type ratedPlace struct {
 		Vulnerability int64         `json:"vulnerability"`
 		Ecosystem     string        `json:"ecosystem"`
@@ -166,7 +166,7 @@ func rate(ctx context.Context, tx *db.Tx, assessed []assessment) error {
 	if err != nil {
 		return err
 	}
-	return rateOccurrences(ctx, tx, text)
+	return s.rateOccurrences(ctx, tx, text)
 }
 
 // places reads what rate is about to say out of JSON.
@@ -176,7 +176,7 @@ const places = `SELECT CAST(value->>'vulnerability' AS BIGINT) AS vulnerability,
 // rateOccurrences looks at the numbers first: they tell which of the
 // vulnerabilities have occurrences that say otherwise, of which there may be
 // millions.
-func rateOccurrences(ctx context.Context, tx *db.Tx, list string) error {
+func (s *Service) rateOccurrences(ctx context.Context, tx *db.Tx, list string) error {
 	rows, err := tx.QueryContext(ctx, `SELECT p.vulnerability FROM (`+places+`) AS p JOIN affected_package AS a
 			ON a.vulnerability_id = p.vulnerability AND a.ecosystem = p.ecosystem WHERE a.rank <> p.rank
 		UNION SELECT p.vulnerability FROM (`+places+`) AS p JOIN affected AS a ON a.vulnerability_id = p.vulnerability WHERE a.kev <> p.kev`, list)
@@ -188,13 +188,21 @@ func rateOccurrences(ctx context.Context, tx *db.Tx, list string) error {
 	if err != nil {
 		return err
 	}
-	return countVulnerabilities(ctx, tx, changed, func() error {
+	before, err := standings(ctx, tx, column)
+	if err != nil {
+		return err
+	}
+	err = countVulnerabilities(ctx, tx, changed, func() error {
 		_, err := tx.ExecContext(ctx, `UPDATE occurrence SET severity = p.severity, rank = p.rank, kev = p.kev FROM (`+places+`) AS p
 			WHERE p.vulnerability IN (SELECT CAST(value->>0 AS BIGINT) FROM json_each($2) AS j)
 			  AND occurrence.vulnerability_id = p.vulnerability AND occurrence.ecosystem = p.ecosystem
 			  AND (occurrence.rank <> p.rank OR occurrence.kev <> p.kev)`, list, column)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return s.tellWorse(ctx, tx, column, before)
 }
 
 // assessedColumns reads an assessment out of JSON.

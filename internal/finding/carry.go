@@ -324,7 +324,7 @@ func (s *Service) learnSome(ctx context.Context, tx *db.Tx, rev *feed.Revision, 
 	if err != nil {
 		return nil, err
 	}
-	return found, rate(ctx, tx, assessed)
+	return found, s.rate(ctx, tx, assessed)
 }
 
 // namesAmong returns those of the names that vulnerabilities of the fleet have.

@@ -22,6 +22,16 @@ import (
 // cuts the occurrences into runs, each newest first.
 const alike = `rank * 4 + kev * 2 + fixable`
 
+// everyAlike lists what that can be: an index is looked into for each, where it would
+// else be read from end to end.
+func everyAlike() string {
+	kinds := make([]string, 4*len(risk.Severities))
+	for n := range kinds {
+		kinds[n] = strconv.Itoa(n)
+	}
+	return strings.Join(kinds, ", ")
+}
+
 const newestFirst = ` ORDER BY opened_at DESC, id DESC LIMIT `
 
 // newestOf selects the ids of the newest occurrences that a query means.

@@ -62,7 +62,7 @@ func (s *Service) Match(ctx context.Context, inventory int64, ecosystems []strin
 		if err != nil {
 			return fmt.Errorf("keep findings: %w", err)
 		}
-		if err := rate(ctx, tx, assessed); err != nil {
+		if err := s.rate(ctx, tx, assessed); err != nil {
 			return fmt.Errorf("rate findings: %w", err)
 		}
 		ids := make([]int64, len(found))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -264,14 +263,10 @@ func openedBy(scope fleet.Scope) string {
 		return `SELECT rank, opened_at / 86400000000 AS day, count(*) AS opened
 			FROM ` + occurrencesWhere(amongNumbers(`$1`)+` AND opened_at >= $2`) + ` GROUP BY 1, 2`
 	}
-	kinds := make([]string, 0, 4*len(risk.Severities))
-	for n := range cap(kinds) {
-		kinds = append(kinds, strconv.Itoa(n))
-	}
 	looks := []string{}
 	for _, state := range []string{Open, Decided, Resolved} {
 		looks = append(looks, `SELECT (`+alike+`) / 4 AS rank, opened_at / 86400000000 AS day, count(*) AS opened FROM occurrence
-			WHERE $1 = 'null' AND state = '`+state+`' AND `+alike+` IN (`+strings.Join(kinds, ", ")+`) AND opened_at >= $2 GROUP BY 1, 2`)
+			WHERE $1 = 'null' AND state = '`+state+`' AND `+alike+` IN (`+everyAlike()+`) AND opened_at >= $2 GROUP BY 1, 2`)
 	}
 	return strings.Join(looks, ` UNION ALL `)
 }

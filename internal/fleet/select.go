@@ -157,3 +157,21 @@ func state(present, uploaded bool, retiredAt, lastSeen, now time.Time) string {
 	}
 	return Active
 }
+
+// Named returns nodes as rules see them, by their ids, those that are gone included.
+// An id that is none is left out.
+func (s *Service) Named(ctx context.Context, q db.Querier, ids []string) (map[string]policy.Node, error) {
+	list, err := db.Column(ids)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := s.read(ctx, q, `n.id `+db.Among(`$1`), list)
+	if err != nil {
+		return nil, err
+	}
+	named := make(map[string]policy.Node, len(nodes))
+	for _, n := range nodes {
+		named[n.ID] = n
+	}
+	return named, nil
+}

@@ -20,9 +20,13 @@ type Kind struct {
 	Title  string // Slack
 	Fields []Field
 	// Tracks tells that the far side keeps one thing for each key, an incident or an
-	// issue, which later notifications of the key change and end. One that does not is
-	// told of what is opened; of changes never, and of ends if the rule says so.
+	// issue, which later notifications of the key change and end.
 	Tracks bool
+	// Records tells that it keeps every notification, as a store of documents does: all
+	// are for it, none takes the place of another, and findings beyond the first
+	// [MostFindings] come in further ones. A kind that neither tracks nor records is
+	// told of what is opened, and of what ends if the rule says so.
+	Records bool
 	// Open checks settings, in which only fields of the kind are, and returns the
 	// sender. What cannot be accepted is an [Invalid] that names the field. It
 	// connects to nothing.

@@ -25,7 +25,7 @@ type Settings struct {
 
 // Retention is for how many days something is kept; 0 is for ever.
 type Retention struct {
-	Events      int `json:"events_days" minimum:"0" maximum:"36500" doc:"Events: a reader that was away for longer has to begin anew. 0 keeps them for ever."`
+	Events      int `json:"events_days" minimum:"0" maximum:"36500" doc:"Events: a reader that was away for longer has to begin anew. 0 keeps them for ever. Notifications and their deliveries are kept as long."`
 	Occurrences int `json:"occurrences_days" minimum:"0" maximum:"36500" doc:"Occurrences, from when they were resolved. 0 keeps them for ever."`
 	Scans       int `json:"scans_days" minimum:"0" maximum:"36500" doc:"Scans that have ended, but for the last of each node and its last complete one, with the runs and re-matches of that time and the SBOMs and results that none needs any more. 0 keeps them for ever."`
 	Audit       int `json:"audit_days" minimum:"0" maximum:"36500" doc:"The audit log. 0 keeps it for ever."`

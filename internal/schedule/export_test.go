@@ -24,12 +24,6 @@ func (s *Service) Insert(ctx context.Context, tx *db.Tx, d Definition, next time
 	return err
 }
 
-// Timing returns what gives the first fire time after a moment.
-func Timing(cron, zone string) (next func(after time.Time) time.Time, err error) {
-	t, err := parse(cron, zone)
-	return t.next, err
-}
-
 // Rules are what a definition says of time.
 type Rules struct{ plan plan }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"patrol/internal/platform/cron"
 	"patrol/internal/platform/problem"
 )
 
@@ -46,14 +47,14 @@ type Window struct {
 
 // plan is what a definition says of time, ready to be asked.
 type plan struct {
-	timing
+	cron.Timing
 	starts, ends             time.Time
 	catchUp, spread, timeout time.Duration
 	windows                  []window
 }
 
 type window struct {
-	opens timing
+	opens cron.Timing
 	lasts time.Duration
 }
 
@@ -63,7 +64,7 @@ const punctual = time.Minute
 
 // plan checks what a definition says of time.
 func (d Definition) plan() (p plan, err error) {
-	if p.timing, err = parse(d.Cron, d.TimeZone); err != nil {
+	if p.Timing, err = cron.Parse(d.Cron, d.TimeZone); err != nil {
 		return p, err
 	}
 	p.starts, p.ends = d.StartsAt, d.EndsAt
@@ -121,7 +122,7 @@ func (w Window) check(within, zone string) (out window, err error) {
 	if w.TimeZone != "" {
 		zone = w.TimeZone
 	}
-	if out.opens, err = parse(w.Cron, zone); err != nil {
+	if out.opens, err = cron.Parse(w.Cron, zone); err != nil {
 		var wrong *problem.Error
 		if errors.As(err, &wrong) {
 			return out, problem.Invalid(within+"."+wrong.Field, "%s", wrong.Detail)
@@ -156,7 +157,7 @@ func (p plan) next(after time.Time) time.Time {
 	if after.Before(p.starts) {
 		after = p.starts.Add(-time.Nanosecond) // the first instant counts
 	}
-	next := p.timing.next(after)
+	next := p.Timing.Next(after)
 	if !p.ends.IsZero() && next.After(p.ends) {
 		return time.Time{}
 	}
@@ -197,7 +198,7 @@ func (p plan) free(at time.Time) time.Time {
 		var until time.Time
 		for _, w := range p.windows {
 			// One that opened less than its length ago is open.
-			for open := w.opens.next(at.Add(-w.lasts)); !open.IsZero() && !open.After(at); open = w.opens.next(open) {
+			for open := w.opens.Next(at.Add(-w.lasts)); !open.IsZero() && !open.After(at); open = w.opens.Next(open) {
 				if end := open.Add(w.lasts); end.After(until) {
 					until = end
 				}
@@ -283,7 +284,7 @@ func (p plan) rewound(next, now time.Time) time.Time {
 	if first.IsZero() || !first.Before(next) {
 		return next
 	}
-	if p.hourly || p.every > 0 || p.next(first).Before(next) {
+	if p.Rhythm() || p.next(first).Before(next) {
 		return first
 	}
 	return next

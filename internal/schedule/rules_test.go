@@ -9,6 +9,15 @@ import (
 	"patrol/internal/schedule"
 )
 
+func moment(t *testing.T, text string) time.Time {
+	t.Helper()
+	m, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func rules(t *testing.T, cron, zone string, o schedule.Options) schedule.Rules {
 	t.Helper()
 	r, err := schedule.RulesOf(schedule.Definition{Name: "test", Cron: cron, TimeZone: zone, Selector: "true", Options: o})

@@ -125,7 +125,7 @@ func (d Definition) check(now time.Time) (plan, error) {
 	if !p.ends.IsZero() && !p.ends.After(now) {
 		return p, problem.Invalid("ends_at", "%s is over", p.ends.Format(time.RFC3339))
 	}
-	if p.timing.next(now).IsZero() {
+	if p.Timing.Next(now).IsZero() {
 		return p, problem.Invalid("cron", "%q never fires: no day of the next five years matches it", d.Cron)
 	}
 	first := p.next(now)

@@ -10,13 +10,14 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"golang.org/x/net/publicsuffix"
+
+	"patrol/internal/platform/outgoing"
 )
 
 var (
@@ -42,18 +43,20 @@ const maxRedirects = 10
 // CVE-2026-10517).
 type guard struct {
 	host      string // of the registry, with a port if it has one
+	address   string // the host as it is dialled
 	plain     bool   // without TLS, as for a registry on this machine
+	proxies   *outgoing.Proxies
 	transport *http.Transport
 	local     atomic.Bool // the registry is on this machine
-
-	mu      sync.Mutex
-	proxies map[string]bool // addresses that the user named by the environment
 }
 
 func newGuard(r name.Registry) *guard {
-	g := &guard{host: r.RegistryStr(), plain: r.Scheme() == "http", proxies: map[string]bool{}}
+	g := &guard{
+		host: r.RegistryStr(), address: outgoing.Dialled(&url.URL{Scheme: r.Scheme(), Host: r.RegistryStr()}),
+		plain: r.Scheme() == "http", proxies: outgoing.Environment(),
+	}
 	g.transport = &http.Transport{
-		Proxy:                 g.proxy,
+		Proxy:                 g.proxies.Proxy,
 		DialContext:           g.dial,
 		ForceAttemptHTTP2:     true,
 		TLSHandshakeTimeout:   10 * time.Second,
@@ -91,7 +94,7 @@ func (g *guard) admit(r *http.Request) error {
 	}
 	// Behind a proxy it is the proxy that looks up names: see at least to those
 	// addresses that are written out.
-	if ip, err := netip.ParseAddr(r.URL.Hostname()); err == nil && r.URL.Host != g.host && g.forbids(ip) {
+	if ip, err := outgoing.Written(r.URL.Hostname()); r.URL.Host != g.host && (err != nil || ip.IsValid() && g.forbids(ip)) {
 		return fmt.Errorf("%w: %s", ErrAddress, r.URL.Host)
 	}
 	if g.mayKnow(r.URL) {
@@ -146,33 +149,9 @@ type blob struct{}
 
 func forBlob(ctx context.Context) context.Context { return context.WithValue(ctx, blob{}, true) }
 
-func (g *guard) proxy(r *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(r)
-	if u != nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.proxies[withPort(u)] = true
-	}
-	return u, err
-}
-
-func withPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
 // named tells whether the user named the address, by the reference or as a proxy.
 func (g *guard) named(address string) bool {
-	scheme := "https"
-	if g.plain {
-		scheme = "http"
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.proxies[address] || address == withPort(&url.URL{Scheme: scheme, Host: g.host})
+	return g.proxies.Named(address) || strings.EqualFold(address, g.address)
 }
 
 // dial connects. The address is judged after names were looked up.
@@ -200,27 +179,10 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 	return d.DialContext(ctx, network, address)
 }
 
-// metadata are addresses of clouds' metadata services that are not link-local.
-var metadata = []netip.Addr{
-	netip.MustParseAddr("fd00:ec2::254"),   // AWS
-	netip.MustParseAddr("100.100.100.200"), // Alibaba Cloud
-	netip.MustParseAddr("192.0.0.192"),     // Oracle Cloud
-	netip.MustParseAddr("168.63.129.16"),   // Azure
-}
-
 // forbids tells whether a registry may not lead to the address. One that is on
 // this machine may lead to others on it.
 func (g *guard) forbids(ip netip.Addr) bool {
-	ip = ip.Unmap().WithZone("")
-	if ip.IsLoopback() {
-		return !g.local.Load()
-	}
-	for _, m := range metadata {
-		if ip == m {
-			return true
-		}
-	}
-	return ip.IsUnspecified() || ip.IsLinkLocalUnicast() || ip.IsMulticast()
+	return outgoing.Local(ip) && (!ip.Unmap().IsLoopback() || !g.local.Load())
 }
 
 // limited fails after n bytes.

@@ -84,7 +84,11 @@ func TestGuardAddresses(t *testing.T) {
 		{"fe80::1%eth0", true, true},
 		{"fd00:ec2::254", true, true},
 		{"100.100.100.200", true, true},
+		{"fd20:ce::254", true, true},
 		{"224.0.0.1", true, true},
+		{"0.1.2.3", true, true},
+		{"64:ff9b::7f00:1", true, true},
+		{"64:ff9b::a9fe:a9fe", true, true},
 		{"10.0.0.1", false, false},
 		{"93.184.216.34", false, false},
 	}
@@ -119,8 +123,10 @@ func TestGuardDials(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
-	if _, err := elsewhere.RoundTrip(httptest.NewRequest(http.MethodGet, "http://169.254.169.254/latest/meta-data/", nil)); !errors.Is(err, ErrAddress) {
-		t.Errorf("the metadata service: %v", err)
+	for _, host := range []string{"169.254.169.254", "2852039166", "0xa9.0xfe.0xa9.0xfe", "127.1"} {
+		if _, err := elsewhere.RoundTrip(httptest.NewRequest(http.MethodGet, "http://"+host+"/latest/meta-data/", nil)); !errors.Is(err, ErrAddress) {
+			t.Errorf("%s: %v", host, err)
+		}
 	}
 	here := guardOf(t, "127.0.0.1:"+port)
 	for _, address := range []string{"127.0.0.1:" + port, "localhost:" + port} {

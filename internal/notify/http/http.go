@@ -28,7 +28,7 @@ import (
 // Kind returns the kind.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "http", Title: "HTTP",
+		Name: "http", Title: "HTTP", Records: true,
 		Fields: []notify.Field{
 			{
 				Name: "url", Label: "URL", Required: true, Secret: true,

@@ -30,7 +30,7 @@ import (
 // Kind returns the kind.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "syslog", Title: "Syslog",
+		Name: "syslog", Title: "Syslog", Records: true,
 		Fields: []notify.Field{
 			{Name: "host", Label: "Server", Required: true, Help: "The log server.", Example: "logs.example.com"},
 			{Name: "port", Label: "Port", Help: "6514 with tls, 601 with tcp and 514 with udp, unless you say otherwise.", Example: "6514"},

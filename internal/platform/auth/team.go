@@ -159,6 +159,12 @@ func (s *Service) Team(ctx context.Context, id string) (Team, error) {
 	return findTeam(ctx, s.db.Read(), id)
 }
 
+// TeamSelector returns the selector of the team of a name; db.ErrNotFound if there is
+// none.
+func (s *Service) TeamSelector(ctx context.Context, q db.Querier, name string) (string, error) {
+	return db.One(q.QueryRowContext(ctx, `SELECT selector FROM team WHERE name = $1`, name), db.Value[string])
+}
+
 const selectTeams = `SELECT id, name, selector, (SELECT count(*) FROM account WHERE team_id = team.id),
 	(SELECT count(*) FROM credential_team WHERE team_id = team.id), created_at FROM team`
 

@@ -30,6 +30,8 @@ type Event struct {
 	Subject string          `json:"subject"`
 	Time    time.Time       `json:"time"`
 	Data    json.RawMessage `json:"data"`
+	// Audience is whom it is told to.
+	Audience Audience `json:"-"`
 }
 
 // Topic is the signal that the log has grown.
@@ -55,6 +57,14 @@ const (
 
 // Of is the audience of what happened to a node: who sees that.
 func Of(node string) Audience { return Audience(node) }
+
+// Node is the node that the audience is that of; "" if it is none.
+func (a Audience) Node() string {
+	if a == AllNodes || a == Everybody {
+		return ""
+	}
+	return string(a)
+}
 
 // AppendTo writes an event for an audience, as [Append] does.
 func AppendTo(ctx context.Context, tx *db.Tx, now time.Time, to Audience, kind, subject string, data any) error {
@@ -117,9 +127,9 @@ func After(ctx context.Context, q db.Querier, id int64, limit int) ([]Event, err
 }
 
 func read(ctx context.Context, q db.Querier, rest string, args ...any) ([]Event, error) {
-	rows, err := q.QueryContext(ctx, `SELECT e.id, e.type, e.subject, e.time, e.data FROM event AS e `+rest, args...)
+	rows, err := q.QueryContext(ctx, `SELECT e.id, e.type, e.subject, e.time, e.data, e.audience FROM event AS e `+rest, args...)
 	events, err := db.All(rows, err, func(scan db.Scan) (e Event, err error) {
-		return e, scan(&e.ID, &e.Type, &e.Subject, db.Time{Time: &e.Time}, db.JSON{Into: &e.Data})
+		return e, scan(&e.ID, &e.Type, &e.Subject, db.Time{Time: &e.Time}, db.JSON{Into: &e.Data}, &e.Audience)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the event log: %w", err)

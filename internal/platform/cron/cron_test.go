@@ -1,10 +1,10 @@
-package schedule_test
+package cron_test
 
 import (
 	"testing"
 	"time"
 
-	"patrol/internal/schedule"
+	"patrol/internal/platform/cron"
 )
 
 func moment(t *testing.T, text string) time.Time {
@@ -16,13 +16,13 @@ func moment(t *testing.T, text string) time.Time {
 	return m
 }
 
-func timing(t *testing.T, cron, zone string) func(time.Time) time.Time {
+func timing(t *testing.T, expression, zone string) func(time.Time) time.Time {
 	t.Helper()
-	next, err := schedule.Timing(cron, zone)
+	parsed, err := cron.Parse(expression, zone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return next
+	return parsed.Next
 }
 
 // Berlin's clocks go from 02:00 to 03:00 on 29 March 2026 and from 03:00 to 02:00 on

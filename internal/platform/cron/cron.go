@@ -1,4 +1,6 @@
-package schedule
+// Package cron tells when something recurs, as people write it: a cron expression in
+// a time zone.
+package cron
 
 import (
 	"fmt"
@@ -11,7 +13,7 @@ import (
 	"patrol/internal/platform/problem"
 )
 
-// timing is a cron expression in a zone. Cron speaks of the wall clock, which in
+// Timing is a cron expression in a zone. Cron speaks of the wall clock, which in
 // most zones jumps twice a year, so what an expression means there has to be said:
 //
 //   - A time that the wall clock skips fires once, at the first instant after the
@@ -22,7 +24,7 @@ import (
 //
 // The library that parses expressions skips the first and doubles the second; it is
 // asked only about a clock that never jumps.
-type timing struct {
+type Timing struct {
 	wall   cron.Schedule
 	zone   *time.Location
 	hourly bool // every hour matches
@@ -36,19 +38,21 @@ var parser = cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron
 // horizon is how far ahead a fire time is looked for, as the parser's library does.
 const horizon = 5 // years
 
-func parse(expression, zone string) (timing, error) {
+// Parse reads an expression of five or six fields, or a descriptor, and an IANA zone.
+// A mistake is a problem of the field cron or time_zone.
+func Parse(expression, zone string) (Timing, error) {
 	if strings.Contains(expression, "TZ=") {
-		return timing{}, problem.Invalid("cron", "%q names a time zone: the zone goes into time_zone", expression)
+		return Timing{}, problem.Invalid("cron", "%q names a time zone: the zone goes into time_zone", expression)
 	}
 	parsed, err := parser.Parse(expression)
 	if err != nil {
-		return timing{}, problem.Invalid("cron", "%q%s: %v", expression, faultyField(expression), err)
+		return Timing{}, problem.Invalid("cron", "%q%s: %v", expression, faultyField(expression), err)
 	}
 	location, err := loadZone("time_zone", zone)
 	if err != nil {
-		return timing{}, err
+		return Timing{}, err
 	}
-	t := timing{wall: parsed, zone: location}
+	t := Timing{wall: parsed, zone: location}
 	const allHours = 1<<24 - 1
 	switch p := parsed.(type) {
 	case *cron.SpecSchedule:
@@ -57,7 +61,7 @@ func parse(expression, zone string) (timing, error) {
 		// The library makes a second of all that is less, and drops fractions.
 		interval, _ := time.ParseDuration(strings.TrimPrefix(expression, "@every ")) // it parsed there
 		if interval < time.Second || interval%time.Second != 0 {
-			return timing{}, problem.Invalid("cron", "%q: an interval is a whole number of seconds, one at least", expression)
+			return Timing{}, problem.Invalid("cron", "%q: an interval is a whole number of seconds, one at least", expression)
 		}
 		t.every = int64(interval / time.Second)
 	}
@@ -91,9 +95,9 @@ func faultyField(expression string) string {
 	return ""
 }
 
-// next returns the first fire time after a moment; zero if there is none within
+// Next returns the first fire time after a moment; zero if there is none within
 // five years.
-func (t timing) next(after time.Time) time.Time {
+func (t Timing) Next(after time.Time) time.Time {
 	if t.every > 0 {
 		n := after.Unix() / t.every
 		return time.Unix((n+1)*t.every, 0).UTC()
@@ -113,7 +117,7 @@ func (t timing) next(after time.Time) time.Time {
 
 // between returns the first fire time from a second on, before the zone's clocks
 // are next changed, which is at end; both zero if there is none.
-func (t timing) between(from int64) (fire, end time.Time) {
+func (t Timing) between(from int64) (fire, end time.Time) {
 	moment := time.Unix(from, 0).In(t.zone)
 	_, offset := moment.Zone()
 	start, end := moment.ZoneBounds()
@@ -140,10 +144,14 @@ func (t timing) between(from int64) (fire, end time.Time) {
 
 // shows returns the first reading of a wall clock, at or after one, that the
 // expression means; zero if there is none. Readings are seconds as if they were UTC.
-func (t timing) shows(reading int64) int64 {
+func (t Timing) shows(reading int64) int64 {
 	next := t.wall.Next(time.Unix(reading-1, 0).UTC())
 	if next.IsZero() {
 		return 0
 	}
 	return next.Unix()
 }
+
+// Rhythm tells whether this means no times of the day, but goes on whatever the wall
+// clock does.
+func (t Timing) Rhythm() bool { return t.hourly || t.every > 0 }

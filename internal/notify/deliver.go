@@ -1,0 +1,250 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/lease"
+	"patrol/internal/platform/logs"
+)
+
+// The states of a delivery.
+const (
+	Pending    = "pending"
+	Delivered  = "delivered"
+	Dead       = "dead"       // given up; it can be sent again by hand
+	Superseded = "superseded" // a newer state of the same was sent in its place
+)
+
+var deliveries = lease.Table{Name: "delivery", Open: Pending}
+
+const (
+	// deliverPoll finds what no signal told of.
+	deliverPoll = 5 * time.Second
+	// atOnce is how many deliveries one console sends to one integration at a time.
+	atOnce = 8
+)
+
+// lane is the way to one integration from this console. Each has its own, so one that
+// fails or hangs keeps no other waiting.
+type lane struct {
+	id      string
+	running int
+	sender  Sender
+	secrets []string
+	version int64     // of the integration that sender is for
+	began   time.Time // of the minute in which sent were sent
+	sent    int
+}
+
+// deliver sends what is due until the context ends, and then waits for what is under
+// way.
+func (s *Service) deliver(ctx context.Context) {
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	failing := logs.Lasting{What: "deliveries could not be looked for; it will be tried again"}
+	s.signals.Loop(ctx, deliveryTopic, func(ctx context.Context) time.Duration {
+		wait, err := s.dispatch(ctx, &sending)
+		failing.Note(ctx, err)
+		return wait
+	})
+}
+
+// Deliver sends everything that is due now, and returns when that is done.
+func (s *Service) Deliver(ctx context.Context) error {
+	for {
+		var sending sync.WaitGroup
+		_, err := s.dispatch(ctx, &sending)
+		sending.Wait()
+		if err != nil {
+			return err
+		}
+		due, err := s.due(ctx)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+	}
+}
+
+// waiting is an integration to which something is due.
+type waiting struct {
+	Integration
+	failures int
+}
+
+// due returns the integrations to which something is due, and that may be sent to.
+func (s *Service) due(ctx context.Context) ([]waiting, error) {
+	now := s.now().UnixMicro()
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT i.id, i.name, i.kind, i.settings, i.secrets, i.per_minute, i.version, i.failures FROM integration AS i
+		WHERE i.enabled = 1 AND i.resumes_at <= $1 AND EXISTS (SELECT 1 FROM delivery AS d WHERE d.integration_id = i.id AND d.state = 'pending'
+			AND d.due_at <= $1 AND (d.lease_until IS NULL OR d.lease_until <= $1)) ORDER BY i.id`, now)
+	found, err := db.All(rows, err, func(scan db.Scan) (w waiting, err error) {
+		return w, scan(&w.ID, &w.Name, &w.Kind, db.JSON{Into: &w.Settings}, &w.sealed, &w.PerMinute, &w.version, &w.failures)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find what is to be delivered: %w", err)
+	}
+	return found, nil
+}
+
+// dispatch begins to send what is due and there is room for, and returns when to look
+// again.
+func (s *Service) dispatch(ctx context.Context, sending *sync.WaitGroup) (time.Duration, error) {
+	due, err := s.due(ctx)
+	if err != nil {
+		return deliverPoll, err
+	}
+	for _, w := range due {
+		if err := s.fill(ctx, sending, w); err != nil {
+			return deliverPoll, err
+		}
+	}
+	return s.nextDelivery(ctx)
+}
+
+// fill begins deliveries to one integration, as many as there is room for.
+func (s *Service) fill(ctx context.Context, sending *sync.WaitGroup, w waiting) error {
+	l, room := s.lane(w)
+	if room == 0 {
+		return nil
+	}
+	if err := l.open(s, w); err != nil {
+		return s.blocked(ctx, w, err)
+	}
+	jobs, err := s.claim(ctx, w.ID, room)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	l.running += len(jobs)
+	l.sent += len(jobs)
+	s.mu.Unlock()
+	sender, secrets := l.sender, l.secrets
+	for _, j := range jobs {
+		sending.Go(func() {
+			defer func() {
+				s.mu.Lock()
+				l.running--
+				s.mu.Unlock()
+				s.signals.Hear(deliveryTopic)
+			}()
+			if err := s.attempt(ctx, j, sender, secrets); err != nil && ctx.Err() == nil {
+				slog.WarnContext(ctx, "what came of a delivery could not be written; it is sent again", "integration", w.Name, "delivery", j.claim.ID, "error", err)
+			}
+		})
+	}
+	return nil
+}
+
+// lane returns the way to an integration, and how many deliveries may begin: one at a
+// time where the last ones failed, to find out whether it answers again.
+func (s *Service) lane(w waiting) (*lane, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[w.ID]
+	if l == nil {
+		l = &lane{id: w.ID}
+		s.lanes[w.ID] = l
+	}
+	most := atOnce
+	if w.failures >= patienceWith {
+		most = 1
+	}
+	room := max(0, most-l.running)
+	if w.PerMinute > 0 {
+		if now := s.now(); now.Sub(l.began) >= time.Minute || now.Before(l.began) {
+			l.began, l.sent = now, 0
+		}
+		room = min(room, max(0, w.PerMinute-l.sent))
+	}
+	return l, room
+}
+
+// open makes the sender, anew if the integration was changed.
+func (l *lane) open(s *Service, w waiting) error {
+	if l.sender != nil && l.version == w.version {
+		return nil
+	}
+	kind, err := s.kind(w.Kind)
+	if err != nil {
+		return err
+	}
+	hidden, err := s.reveal(w.ID, w.sealed)
+	if err != nil {
+		return err
+	}
+	all := maps.Clone(w.Settings)
+	maps.Copy(all, hidden)
+	sender, err := kind.Prepare(all, s.options.Guard)
+	if err != nil {
+		return err
+	}
+	l.sender, l.version, l.secrets = sender, w.version, slices.Collect(maps.Values(hidden))
+	return nil
+}
+
+// job is a delivery that this console sends.
+type job struct {
+	claim        lease.Claim
+	number       int64
+	integration  string
+	key          string
+	action       Action
+	createdAt    time.Time
+	notification Notification
+}
+
+// inOrder holds for deliveries before which nothing of their key is waiting.
+const inOrder = `integration_id = $6 AND NOT EXISTS (SELECT 1 FROM delivery AS b WHERE b.integration_id = delivery.integration_id
+	AND b.key = delivery.key AND b.state = 'pending' AND b.number < delivery.number)`
+
+// claim leases up to n deliveries, with what they are to say.
+func (s *Service) claim(ctx context.Context, integration string, n int) ([]job, error) {
+	var jobs []job
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		jobs = nil
+		claims, err := deliveries.Claim(ctx, tx, s.now(), n, inOrder, integration)
+		for _, c := range claims {
+			j := job{claim: c, integration: integration}
+			err := tx.QueryRowContext(ctx, `SELECT d.number, d.key, d.action, d.created_at, n.content FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id WHERE d.id = $1`, c.ID).
+				Scan(&j.number, &j.key, &j.action, db.Time{Time: &j.createdAt}, db.JSON{Into: &j.notification})
+			if err != nil {
+				return err
+			}
+			// What the far side called it when it was last told of this key.
+			err = tx.QueryRowContext(ctx, `SELECT COALESCE((SELECT ref FROM delivery WHERE integration_id = $1 AND key = $2 AND number < $3 AND ref <> '' ORDER BY number DESC LIMIT 1), '')`,
+				integration, j.key, j.number).Scan(&j.notification.Ref)
+			if err != nil {
+				return err
+			}
+			jobs = append(jobs, j)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim deliveries: %w", err)
+	}
+	return jobs, nil
+}
+
+// nextDelivery returns when to look again.
+func (s *Service) nextDelivery(ctx context.Context) (time.Duration, error) {
+	now := s.now()
+	var next time.Time
+	err := s.db.Read().QueryRowContext(ctx, `SELECT min(due_at) FROM (SELECT (SELECT min(d.due_at) FROM delivery AS d WHERE d.integration_id = i.id AND d.state = 'pending' AND d.due_at > $1) AS due_at
+		FROM integration AS i WHERE i.enabled = 1 UNION ALL SELECT resumes_at FROM integration WHERE enabled = 1 AND resumes_at > $1) AS due`, now.UnixMicro()).Scan(db.Time{Time: &next})
+	if err != nil || next.IsZero() {
+		return deliverPoll, err
+	}
+	return max(10*time.Millisecond, min(deliverPoll, next.Sub(now))), nil
+}
+
+// errLate is why a hanging far side is given up.
+var errLate = errors.New("it did not answer in time")

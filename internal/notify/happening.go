@@ -1,0 +1,185 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"patrol/internal/finding"
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/event"
+	"patrol/internal/policy"
+)
+
+// Findings is what is asked about findings.
+type Findings interface {
+	// OpenedBy and ResolvedBy return what a scan or a re-match opened and resolved.
+	OpenedBy(ctx context.Context, q db.Querier, c finding.Cause) ([]finding.Noted, error)
+	ResolvedBy(ctx context.Context, q db.Querier, c finding.Cause) ([]finding.Noted, error)
+	// StillOpen returns up to limit open occurrences after one, in order.
+	StillOpen(ctx context.Context, q db.Querier, w finding.Which, after int64, limit int) ([]finding.Noted, error)
+	// BecameOverdue returns open occurrences that were due on these days.
+	BecameOverdue(ctx context.Context, q db.Querier, from, to time.Time, due finding.Due) ([]finding.Noted, error)
+	Background(ctx context.Context, q db.Querier, vulnerabilities []int64) (map[int64]finding.Background, error)
+}
+
+// Nodes is what is asked about nodes.
+type Nodes interface {
+	Named(ctx context.Context, q db.Querier, ids []string) (map[string]policy.Node, error)
+}
+
+// happening is an event with what it means for findings, read once for all rules.
+type happening struct {
+	event.Event
+	// kind is the type that rules know it by, where it is about findings: an event
+	// may be several happenings.
+	kind string
+	// cause is the same however often the same is read: the scan, the re-match, or
+	// the event.
+	cause string
+	// came are findings that a rule may tell of; went are findings that count no
+	// more, so that what told of them may be over.
+	came, went []finding.Noted
+}
+
+// enough is how many occurrences of one vulnerability are read when a decision about
+// it ended, or something else became known.
+const enough = 20_000
+
+// happenings returns what an event means; the event itself comes last.
+func (s *Service) happenings(ctx context.Context, q db.Querier, e event.Event) ([]happening, error) {
+	var all []happening
+	h := happening{Event: e, kind: OccurrenceOpened, cause: fmt.Sprint(e.ID)}
+	var err error
+	switch e.Type {
+	case "scan.completed":
+		if changed(e.Data) {
+			h.cause = e.Subject
+			h.came, h.went, err = s.changedBy(ctx, q, finding.Cause{ID: e.Subject, Node: e.Audience.Node()})
+			all = append(all, h)
+		}
+	case "rematch.completed", "rematch.overtaken", "rematch.failed":
+		h.cause = rematchOf(e)
+		var cause finding.Cause
+		if cause, err = rematched(ctx, q, h.cause); err == nil {
+			h.came, h.went, err = s.changedBy(ctx, q, cause)
+			all = append(all, h)
+		}
+	case "decision.created":
+		h.went, err = decided(ctx, q, text(e.Data, "vulnerability"))
+		all = append(all, h)
+	case "decision.revoked", "decision.expired":
+		h.came, err = s.open(ctx, q, text(e.Data, "vulnerability"))
+		all = append(all, h)
+	case "node.retired":
+		h.went, err = retired(ctx, q, e)
+		all = append(all, h)
+	case "vulnerability.reassessed":
+		h.kind = OccurrenceReassessed
+		h.came, err = s.open(ctx, q, e.Subject)
+		all = append(all, h)
+	case "occurrences.overdue":
+		h.kind = OccurrenceOverdue
+		h.came, err = s.overdue(ctx, q, e.Data)
+		all = append(all, h)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what event %d means: %w", e.ID, err)
+	}
+	return append(all, happening{Event: e, kind: e.Type, cause: fmt.Sprint(e.ID)}), nil
+}
+
+// changed tells of a scan whether it opened or resolved anything.
+func changed(data json.RawMessage) bool {
+	var counts struct{ Opened, Resolved int }
+	return json.Unmarshal(data, &counts) != nil || counts.Opened+counts.Resolved > 0
+}
+
+// text is a member of an event's data; "" if it has no such text.
+func text(data json.RawMessage, member string) string {
+	members := map[string]any{}
+	_ = json.Unmarshal(data, &members) // then it has none
+	value, _ := members[member].(string)
+	return value
+}
+
+func rematchOf(e event.Event) string {
+	if id := text(e.Data, "rematch"); id != "" {
+		return id
+	}
+	return e.Subject
+}
+
+// rematched says when a re-match ran, so that what it did need not be searched among
+// all there is.
+func rematched(ctx context.Context, q db.Querier, id string) (finding.Cause, error) {
+	c, err := db.One(q.QueryRowContext(ctx, `SELECT started_at, finished_at FROM rematch WHERE id = $1`, id), func(scan db.Scan) (c finding.Cause, err error) {
+		return c, scan(db.Time{Time: &c.From}, db.Time{Time: &c.To})
+	})
+	c.ID = id
+	if errors.Is(err, db.ErrNotFound) {
+		return c, nil // swept; nothing is between two zero times
+	}
+	if c.To.IsZero() {
+		c.To = c.From.AddDate(1, 0, 0)
+	}
+	return c, err
+}
+
+func (s *Service) changedBy(ctx context.Context, q db.Querier, c finding.Cause) (came, went []finding.Noted, err error) {
+	if came, err = s.findings.OpenedBy(ctx, q, c); err == nil {
+		went, err = s.findings.ResolvedBy(ctx, q, c)
+	}
+	return came, went, err
+}
+
+// open returns what is open of a vulnerability.
+func (s *Service) open(ctx context.Context, q db.Querier, vulnerability string) ([]finding.Noted, error) {
+	return s.findings.StillOpen(ctx, q, finding.Which{Vulnerability: vulnerability}, 0, enough)
+}
+
+// overdue returns what became so on the days of an event.
+func (s *Service) overdue(ctx context.Context, q db.Querier, data json.RawMessage) ([]finding.Noted, error) {
+	var said struct {
+		From string      `json:"from_day"`
+		To   string      `json:"to_day"`
+		Due  finding.Due `json:"due"`
+	}
+	if err := json.Unmarshal(data, &said); err != nil {
+		return nil, err
+	}
+	from, err := time.Parse(time.DateOnly, said.From)
+	if err != nil {
+		return nil, err
+	}
+	to, err := time.Parse(time.DateOnly, said.To)
+	if err != nil {
+		return nil, err
+	}
+	return s.findings.BecameOverdue(ctx, q, from, to, said.Due)
+}
+
+// decided returns the occurrences of a vulnerability that somebody decided about.
+func decided(ctx context.Context, q db.Querier, vulnerability string) ([]finding.Noted, error) {
+	return gone(ctx, q, `JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE v.name = $1 AND o.state = 'decided' LIMIT $2`, vulnerability, enough)
+}
+
+// retired returns what was resolved with a node, not long before the event.
+func retired(ctx context.Context, q db.Querier, e event.Event) ([]finding.Noted, error) {
+	return gone(ctx, q, `JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE o.node_number = `+finding.NumberOf(`$1`)+`
+		AND o.resolved_at >= $2 AND o.resolved_because = '`+finding.Retired+`' LIMIT $3`, e.Subject, e.Time.Add(-time.Minute).UnixMicro(), enough)
+}
+
+// gone reads of occurrences what it takes to know the keys that they are told under.
+func gone(ctx context.Context, q db.Querier, rest string, args ...any) ([]finding.Noted, error) {
+	rows, err := q.QueryContext(ctx, `SELECT o.id, o.vulnerability_id, v.name, o.node_id, o.ecosystem, o.package, o.severity, o.kev, o.fixable, o.opened_at, o.state
+		FROM occurrence AS o `+rest, args...)
+	return db.All(rows, err, func(scan db.Scan) (n finding.Noted, err error) {
+		var kev, fixable int
+		err = scan(&n.ID, &n.VulnerabilityID, &n.Vulnerability, &n.NodeID, &n.Ecosystem, &n.Package, &n.Severity, &kev, &fixable, db.Time{Time: &n.OpenedAt}, &n.State)
+		n.KEV, n.Fixable = kev == 1, fixable == 1
+		return n, err
+	})
+}

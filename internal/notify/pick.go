@@ -1,0 +1,304 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"patrol/internal/finding"
+	"patrol/internal/policy"
+)
+
+// matter is one thing that a rule has to tell.
+type matter struct {
+	// key names it within the rule.
+	key    string
+	action Action
+	kind   string // type of event
+	cause  string // see happening
+	// noted are findings, the worst first; node is what an event without them is about.
+	noted []finding.Noted
+	node  policy.Node
+	// subject, at and data are those of the event.
+	subject string
+	at      time.Time
+	data    json.RawMessage
+}
+
+// asker is a rule that is asked about happenings.
+type asker struct {
+	*checked
+	id   string
+	team *policy.Selector // nil for all nodes
+	look *lookup
+	now  time.Time
+	// faults are why the condition failed, where it did: what it failed about does not
+	// matter to the rule, but that is said.
+	faults []error
+	raised func(ctx context.Context, keys []string) (map[string]bool, error)
+}
+
+// pick returns what the rule has to tell of a happening. Whether that was told
+// already is for who writes it.
+func (a *asker) pick(ctx context.Context, h happening) ([]matter, error) {
+	if isFindings(h.kind) {
+		return a.pickFindings(ctx, h)
+	}
+	var picked []matter
+	m := matter{kind: h.kind, cause: h.cause, subject: h.Subject, at: h.Time, data: h.Data}
+	if err := a.look.know(ctx, nil, h.Audience.Node()); err != nil {
+		return nil, err
+	}
+	m.node = a.look.nodes[h.Audience.Node()]
+	if opened := ends[h.kind]; opened != "" && a.reads(opened) {
+		end := m
+		end.key, end.action = subjectKey(opened, h), Resolved
+		picked = append(picked, end)
+	}
+	if a.reads(h.kind) && a.wants(h, m.node) {
+		m.key, m.action = subjectKey(h.kind, h), Told
+		if opens(h.kind) {
+			m.action = Opened
+		}
+		picked = append(picked, m)
+	}
+	return picked, nil
+}
+
+func isFindings(kind string) bool {
+	return kind == OccurrenceOpened || kind == OccurrenceReassessed || kind == OccurrenceOverdue
+}
+
+// subjectKey is that of what happened to a node, to an integration, or to the only one
+// of its kind.
+func subjectKey(kind string, h happening) string {
+	switch {
+	case h.Audience.Node() != "":
+		return kind + "/" + h.Audience.Node()
+	case strings.HasPrefix(kind, "feed.") || strings.HasPrefix(kind, "rematch."):
+		return kind
+	default:
+		return kind + "/" + h.Subject
+	}
+}
+
+// wants asks the condition; findings are one or none.
+func (a *asker) wants(h happening, node policy.Node, findings ...policy.Occurrence) bool {
+	if a.team != nil {
+		ours, err := a.team.Selects(node, policy.Moment{Now: a.now})
+		if err != nil || !ours || node.ID == "" {
+			a.fault(err)
+			return false
+		}
+	}
+	data := map[string]any{}
+	_ = json.Unmarshal(h.Data, &data) // what is no object has no members
+	holds, err := a.condition.Holds(policy.Event{Type: h.kind, Subject: h.Subject, Time: h.Time, Data: data}, node, findings...)
+	a.fault(err)
+	return holds
+}
+
+func (a *asker) fault(err error) {
+	if err != nil && len(a.faults) < 10 {
+		a.faults = append(a.faults, err)
+	}
+}
+
+// pickFindings groups the findings that matter, and finds out what is over.
+func (a *asker) pickFindings(ctx context.Context, h happening) ([]matter, error) {
+	var picked []matter
+	if a.reads(h.kind) && len(h.came) > 0 {
+		came, err := a.filter(ctx, h, h.came, finding.Open)
+		if err != nil {
+			return nil, err
+		}
+		groups, err := a.large(ctx, h, a.group(h, came, Opened))
+		if err != nil {
+			return nil, err
+		}
+		picked = append(picked, groups...)
+	}
+	if len(h.went) == 0 || !slices.ContainsFunc(a.Types, func(t string) bool { return strings.HasPrefix(t, "occurrence.") || t == "*" }) {
+		return picked, nil
+	}
+	if a.GroupBy == ByScan {
+		if !a.Resolved {
+			return picked, nil
+		}
+		went, err := a.filter(ctx, h, h.went, "")
+		return append(picked, a.group(h, went, Resolved)...), err
+	}
+	over, err := a.over(ctx, h)
+	return append(picked, over...), err
+}
+
+// filter returns the findings that matter to the rule. Where the condition does not
+// ask about the node it is asked once for all nodes.
+func (a *asker) filter(ctx context.Context, h happening, noted []finding.Noted, state string) ([]finding.Noted, error) {
+	if err := a.look.know(ctx, noted); err != nil {
+		return nil, err
+	}
+	type place struct {
+		vulnerability  int64
+		ecosystem, pkg string
+		severity       string
+		kev, fixable   bool
+		because, node  string
+		openedAt       int64
+	}
+	asked := make(map[place]bool)
+	var wanted []finding.Noted
+	for _, n := range noted {
+		if state != "" && n.State != state {
+			continue
+		}
+		p := place{vulnerability: n.VulnerabilityID, ecosystem: n.Ecosystem, pkg: n.Package, severity: string(n.Severity), kev: n.KEV, fixable: n.Fixable, because: n.Because}
+		if a.team != nil || a.condition.AsksNode() {
+			p.node = n.NodeID
+		}
+		if a.condition.AsksFindings() {
+			p.openedAt = n.OpenedAt.UnixMicro()
+		}
+		wants, ok := asked[p]
+		if !ok {
+			wants = a.wants(h, a.look.nodes[n.NodeID], a.look.occurrence(n))
+			asked[p] = wants
+		}
+		if wants {
+			wanted = append(wanted, n)
+		}
+	}
+	return wanted, nil
+}
+
+// keyOf is what a finding is told under.
+func (a *asker) keyOf(h happening, n finding.Noted) string {
+	switch a.GroupBy {
+	case ByNode:
+		return n.NodeID
+	case ByScan:
+		return h.cause
+	case ByOccurrence:
+		return fmt.Sprintf("occurrence/%d", n.ID)
+	default:
+		return n.Vulnerability
+	}
+}
+
+// group makes a matter of all findings of one key, in the order of the keys' worst.
+func (a *asker) group(h happening, noted []finding.Noted, action Action) []matter {
+	slices.SortStableFunc(noted, worstFirst)
+	var groups []matter
+	at := make(map[string]int)
+	for _, n := range noted {
+		key := a.keyOf(h, n)
+		i, ok := at[key]
+		if !ok {
+			i = len(groups)
+			at[key] = i
+			groups = append(groups, matter{key: key, action: action, kind: h.kind, cause: h.cause, subject: h.Subject, at: h.Time, data: h.Data})
+		}
+		groups[i].noted = append(groups[i].noted, n)
+	}
+	return groups
+}
+
+func worstFirst(a, b finding.Noted) int {
+	weight := func(n finding.Noted) int {
+		if n.KEV {
+			return 2*n.Rank + 1
+		}
+		return 2 * n.Rank
+	}
+	return weight(b) - weight(a)
+}
+
+// large leaves out what is not on enough nodes yet.
+func (a *asker) large(ctx context.Context, h happening, groups []matter) ([]matter, error) {
+	if a.MinNodes <= 1 {
+		return groups, nil
+	}
+	var on []matter
+	for _, m := range groups {
+		nodes, err := a.left(ctx, h, m.key, a.MinNodes)
+		if err != nil {
+			return nil, err
+		}
+		if nodes >= a.MinNodes {
+			on = append(on, m)
+		}
+	}
+	return on, nil
+}
+
+// over returns what was told of findings that count no more, where none of its key is
+// left.
+func (a *asker) over(ctx context.Context, h happening) ([]matter, error) {
+	groups := a.group(h, slices.Clone(h.went), Resolved)
+	keys := make([]string, len(groups))
+	for i, m := range groups {
+		keys[i] = m.key
+	}
+	raised, err := a.raised(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var over []matter
+	for _, m := range groups {
+		if !raised[m.key] {
+			continue
+		}
+		nodes, err := a.left(ctx, h, m.key, 1)
+		if err != nil {
+			return nil, err
+		}
+		if nodes == 0 {
+			over = append(over, m)
+		}
+	}
+	for _, m := range over {
+		if err := a.look.know(ctx, m.noted); err != nil {
+			return nil, err
+		}
+	}
+	return over, nil
+}
+
+// page is how many occurrences are read at once to find out whether any is left.
+const page = 500
+
+// left counts the nodes on which something of a key is open that matters to the rule,
+// up to a number.
+func (a *asker) left(ctx context.Context, h happening, key string, upTo int) (int, error) {
+	which := finding.Which{Vulnerability: key}
+	switch a.GroupBy {
+	case ByNode:
+		which = finding.Which{Node: key}
+	case ByOccurrence:
+		which = finding.Which{}
+		if _, err := fmt.Sscanf(key, "occurrence/%d", &which.Occurrence); err != nil {
+			return 0, err
+		}
+	}
+	on := make(map[string]bool)
+	for after := int64(0); ; {
+		open, err := a.look.service.findings.StillOpen(ctx, a.look.q, which, after, page)
+		if err != nil {
+			return 0, err
+		}
+		wanted, err := a.filter(ctx, h, open, finding.Open)
+		if err != nil {
+			return 0, err
+		}
+		for _, n := range wanted {
+			on[n.NodeID] = true
+		}
+		if len(open) < page || len(on) >= upTo {
+			return len(on), nil
+		}
+		after = open[len(open)-1].ID
+	}
+}

@@ -1,0 +1,233 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/event"
+	"patrol/internal/platform/logs"
+	"patrol/internal/policy"
+)
+
+const (
+	// readPoll finds what no signal told of.
+	readPoll = 5 * time.Second
+	// readBatch is how many events are read at once.
+	readBatch = 200
+)
+
+// Run reads the event log for the rules, and delivers, until the context ends.
+func (s *Service) Run(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.deliver(ctx)
+	}()
+	failing := logs.Lasting{What: "the event log could not be read for notifications; it will be tried again"}
+	s.signals.Loop(ctx, event.Topic, func(ctx context.Context) time.Duration {
+		wait, err := s.Read(ctx)
+		failing.Note(ctx, err)
+		return wait
+	})
+	<-done
+}
+
+// Read has every rule read to the end of the log, makes the digests that are due, and
+// returns when to look again.
+func (s *Service) Read(ctx context.Context) (time.Duration, error) {
+	for {
+		more, err := s.readOn(ctx)
+		if err != nil {
+			return readPoll, err
+		}
+		if !more {
+			break
+		}
+	}
+	next, err := s.digests(ctx)
+	if err != nil || next.IsZero() {
+		return readPoll, err
+	}
+	return max(0, min(readPoll, next.Sub(s.now()))), nil
+}
+
+// reader is a rule, and how far it has read.
+type reader struct {
+	Rule
+	seen int64
+}
+
+// readers returns the rules that have read least, which take part in one batch.
+func (s *Service) readers(ctx context.Context) ([]reader, error) {
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT `+ruleColumns+`, r.seen FROM rule AS r
+		WHERE r.enabled = 1 AND r.seen = (SELECT min(seen) FROM rule WHERE enabled = 1) ORDER BY r.id`)
+	readers, err := db.All(rows, err, func(scan db.Scan) (r reader, err error) {
+		r.Rule, err = scanRule(func(dest ...any) error { return scan(append(dest, &r.seen)...) })
+		return r, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the rules: %w", err)
+	}
+	return readers, nil
+}
+
+// readOn has the rules that have read least read a batch; more tells whether there may
+// be another.
+func (s *Service) readOn(ctx context.Context) (more bool, err error) {
+	readers, err := s.readers(ctx)
+	if err != nil || len(readers) == 0 {
+		return false, err
+	}
+	q := s.db.Read()
+	events, err := event.After(ctx, q, readers[0].seen, readBatch)
+	if err != nil || len(events) == 0 {
+		return false, err
+	}
+	look := s.lookup(q)
+	askers, err := s.askers(ctx, q, readers, look)
+	if err != nil {
+		return false, err
+	}
+	told := make(map[string][]telling, len(askers))
+	for _, e := range events {
+		happenings, err := s.relevant(ctx, q, askers, e)
+		if err != nil {
+			return false, err
+		}
+		for _, a := range askers {
+			for _, h := range happenings {
+				if err := a.tell(ctx, h, told); err != nil {
+					return false, err
+				}
+			}
+		}
+	}
+	last := events[len(events)-1].ID
+	for i, a := range askers {
+		if err := s.commit(ctx, a, readers[i].seen, last, told[a.id]); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// askers makes rules ready to be asked.
+func (s *Service) askers(ctx context.Context, q db.Querier, readers []reader, look *lookup) ([]*asker, error) {
+	askers := make([]*asker, len(readers))
+	for i, r := range readers {
+		a, err := s.asker(ctx, q, r.Rule, look)
+		if err != nil {
+			return nil, err
+		}
+		askers[i] = a
+	}
+	return askers, nil
+}
+
+func (s *Service) asker(ctx context.Context, q db.Querier, r Rule, look *lookup) (*asker, error) {
+	c, err := r.check()
+	if err != nil {
+		return nil, fmt.Errorf("rule %q: %w", r.Name, err) // it was checked when it was saved
+	}
+	a := &asker{checked: &c, id: r.ID, look: look, now: s.now()}
+	a.raised = func(ctx context.Context, keys []string) (map[string]bool, error) { return raised(ctx, q, r.ID, keys) }
+	if c.Team == "" {
+		return a, nil
+	}
+	selector, err := s.options.Team(ctx, q, c.Team)
+	if errors.Is(err, db.ErrNotFound) {
+		a.fault(fmt.Errorf("there is no team named %q any more", c.Team))
+		selector, err = "false", nil
+	}
+	if err == nil {
+		a.team, err = policy.Compile(selector)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("team of rule %q: %w", r.Name, err)
+	}
+	return a, nil
+}
+
+// relevant returns what an event means, if any of the rules may have to tell of it: to
+// find out what findings it is about takes time.
+func (s *Service) relevant(ctx context.Context, q db.Querier, askers []*asker, e event.Event) ([]happening, error) {
+	for _, a := range askers {
+		if a.asksOf(e.Type) {
+			return s.happenings(ctx, q, e)
+		}
+	}
+	return nil, nil
+}
+
+// asksOf tells whether an event of the log may matter to the rule.
+func (a *asker) asksOf(kind string) bool {
+	if a.reads(kind) || ends[kind] != "" && a.reads(ends[kind]) {
+		return true
+	}
+	switch kind {
+	case "scan.completed", "rematch.completed", "rematch.overtaken", "rematch.failed", "decision.created", "decision.revoked", "decision.expired",
+		"node.retired", "vulnerability.reassessed", "occurrences.overdue":
+		return a.reads(OccurrenceOpened) || a.reads(OccurrenceReassessed) || a.reads(OccurrenceOverdue)
+	}
+	return false
+}
+
+// telling is a matter with the words for it.
+type telling struct {
+	matter
+	Notification
+}
+
+// tell adds what a rule has to tell of a happening.
+func (a *asker) tell(ctx context.Context, h happening, told map[string][]telling) error {
+	matters, err := a.pick(ctx, h)
+	if err != nil {
+		return fmt.Errorf("rule %q: %w", a.Name, err)
+	}
+	for _, m := range matters {
+		n, err := a.say(m)
+		a.fault(err)
+		told[a.id] = append(told[a.id], telling{m, n})
+	}
+	return nil
+}
+
+// commit writes what a rule tells with how far it has read, all or nothing; nothing at
+// all if another console was first, or the rule was edited meanwhile.
+func (s *Service) commit(ctx context.Context, a *asker, seen, last int64, told []telling) error {
+	fault := errors.Join(a.faults...)
+	if fault != nil {
+		slog.WarnContext(ctx, "a rule of notifications failed on some events", "rule", a.Name, "error", fault)
+	}
+	definition, _, err := a.columns()
+	if err != nil {
+		return err
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE rule SET seen = $3 WHERE id = $1 AND seen = $2 AND enabled = 1 AND definition = $4`, a.id, seen, last, definition)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		if fault != nil {
+			_, err := tx.ExecContext(ctx, `UPDATE rule SET error = $2, error_at = $3 WHERE id = $1`, a.id, shorten(fault.Error(), 2000), s.now().UnixMicro())
+			if err != nil {
+				return err
+			}
+		}
+		if len(told) == 0 {
+			return nil
+		}
+		return s.write(ctx, tx, a, told)
+	})
+	if err != nil {
+		return fmt.Errorf("write what rule %q tells: %w", a.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"patrol/internal/platform/db"
+)
+
+// window is the time in which a rule makes as many notifications as its limit says.
+const window = 10 * time.Minute
+
+// writer writes what one rule tells, in one transaction.
+type writer struct {
+	*asker
+	service *Service
+	tx      *db.Tx
+	now     time.Time
+	to      []target
+	// from and count are the window that goes on, overflow when what was too many is
+	// told; zero if nothing was.
+	from, overflow time.Time
+	count          int
+}
+
+// target is an integration that a rule tells, and what it takes.
+type target struct {
+	id              string
+	tracks, records bool
+}
+
+func (s *Service) writer(ctx context.Context, tx *db.Tx, a *asker) (*writer, error) {
+	w := &writer{asker: a, service: s, tx: tx, now: s.now()}
+	row := tx.QueryRowContext(ctx, `SELECT window_from, window_count, overflow_at FROM rule WHERE id = $1`, a.id)
+	if err := row.Scan(db.Time{Time: &w.from}, &w.count, db.Time{Time: &w.overflow}); err != nil {
+		return nil, err
+	}
+	if w.now.Sub(w.from) >= window || w.now.Before(w.from) {
+		w.from, w.count = w.now, 0
+	}
+	for _, id := range a.Integrations {
+		var kind string
+		err := tx.QueryRowContext(ctx, `SELECT COALESCE(max(kind), '') FROM integration WHERE id = $1 AND enabled = 1`, id).Scan(&kind)
+		if err != nil {
+			return nil, err
+		}
+		if kind != "" {
+			w.to = append(w.to, target{id, s.kinds[kind].Tracks, s.kinds[kind].Records})
+		}
+	}
+	return w, nil
+}
+
+func (s *Service) write(ctx context.Context, tx *db.Tx, a *asker, told []telling) error {
+	w, err := s.writer(ctx, tx, a)
+	if err != nil {
+		return err
+	}
+	for _, t := range told {
+		if err := w.one(ctx, t); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE rule SET window_from = $2, window_count = $3, overflow_at = $4 WHERE id = $1`,
+		a.id, w.from.UnixMicro(), w.count, db.Micros(w.overflow))
+	return err
+}
+
+// one writes one matter: at once, for the digest, or for what was too many.
+func (w *writer) one(ctx context.Context, t telling) error {
+	if w.digest != nil {
+		if t.Notification.Action == Resolved && !w.Resolved {
+			return nil
+		}
+		return w.gather(ctx, t, false)
+	}
+	is, err := raised(ctx, w.tx, w.id, []string{t.key})
+	if err != nil {
+		return err
+	}
+	n := t.Notification
+	switch {
+	case t.matter.action == Resolved && w.GroupBy == ByScan && len(t.noted) > 0:
+		// it was never raised, and stands by itself
+	case t.matter.action == Resolved && !is[t.key]:
+		return nil
+	case t.matter.action == Resolved:
+		err = w.lower(ctx, t.key)
+	case t.matter.action == Opened && w.GroupBy == ByScan && len(t.noted) > 0:
+		n.Action = Told // what came of one scan ends with no other
+	case t.matter.action == Opened && is[t.key]:
+		n.Action = Changed
+	}
+	if err != nil {
+		return err
+	}
+	if n.Action != Resolved && len(w.audience(n)) > 0 {
+		if w.count >= w.Limit {
+			return w.gather(ctx, t, true)
+		}
+		w.count++
+	}
+	if n.Action == Opened {
+		if err := w.raise(ctx, t.key); err != nil {
+			return err
+		}
+	}
+	return w.notify(ctx, n, w.id+"/"+t.cause+"/"+t.key+"/"+string(n.Action), w.audience(n))
+}
+
+// audience are the integrations that a notification is for. Changes are for those that
+// keep something; but of a node, each is news to all.
+func (w *writer) audience(n Notification) []target {
+	var to []target
+	for _, t := range w.to {
+		switch {
+		case t.tracks, t.records, n.Action == Opened, n.Action == Told, n.Action == Changed && w.GroupBy == ByNode, n.Action == Resolved && w.Resolved:
+			to = append(to, t)
+		}
+	}
+	return to
+}
+
+// raised returns which keys of a rule are.
+func raised(ctx context.Context, q db.Querier, rule string, keys []string) (map[string]bool, error) {
+	list, err := db.Column(keys)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.QueryContext(ctx, `SELECT key FROM raised WHERE rule_id = $1 AND key `+db.Among(`$2`), rule, list)
+	found, err := db.All(rows, err, db.Value[string])
+	set := make(map[string]bool, len(found))
+	for _, key := range found {
+		set[key] = true
+	}
+	return set, err
+}
+
+func (w *writer) raise(ctx context.Context, key string) error {
+	_, err := w.tx.ExecContext(ctx, `INSERT INTO raised (rule_id, key, raised_at) VALUES ($1, $2, $3) ON CONFLICT (rule_id, key) DO NOTHING`, w.id, key, w.now.UnixMicro())
+	return err
+}
+
+func (w *writer) lower(ctx context.Context, key string) error {
+	_, err := w.tx.ExecContext(ctx, `DELETE FROM raised WHERE rule_id = $1 AND key = $2`, w.id, key)
+	return err
+}
+
+// notify writes a notification, which is made once of one cause, and its deliveries.
+func (w *writer) notify(ctx context.Context, n Notification, cause string, to []target) error {
+	if len(to) == 0 {
+		return nil
+	}
+	n.ID = db.NewID()
+	content, err := db.ToJSON(n)
+	if err != nil {
+		return err
+	}
+	result, err := w.tx.ExecContext(ctx, `INSERT INTO notification (id, rule_id, cause, content, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (cause) DO NOTHING`,
+		n.ID, w.id, cause, content, w.now.UnixMicro())
+	if err != nil {
+		return err
+	}
+	if made, err := result.RowsAffected(); err != nil || made == 0 {
+		return err
+	}
+	due := loud(w.quiet, w.zone, w.now)
+	for _, t := range to {
+		if err := w.deliver(ctx, n, t, due); err != nil {
+			return fmt.Errorf("deliver to integration %s: %w", t.id, err)
+		}
+	}
+	w.tx.Wake(deliveryTopic)
+	return nil
+}
+
+func (w *writer) deliver(ctx context.Context, n Notification, to target, due time.Time) error {
+	if n.Action == Changed && !to.records {
+		// A newer state of the same takes the place of one that nobody has begun to send.
+		_, err := w.tx.ExecContext(ctx, `UPDATE delivery SET state = '`+Superseded+`', ended_at = $3
+			WHERE integration_id = $1 AND key = $2 AND state = '`+Pending+`' AND action = '`+string(Changed)+`' AND attempts = 0`, to.id, n.Key, w.now.UnixMicro())
+		if err != nil {
+			return err
+		}
+	}
+	_, err := w.tx.ExecContext(ctx, `INSERT INTO delivery (id, integration_id, notification_id, rule_id, key, action, state, due_at, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, '`+Pending+`', $7, $8)`, db.NewID(), to.id, n.ID, w.id, n.Key, string(n.Action), due.UnixMicro(), w.now.UnixMicro())
+	return err
+}
+
+// gathered is what a digest, or the sum of what was too many, knows of a matter.
+type gathered struct {
+	Title    string    `json:"title"`
+	Severity string    `json:"severity"`
+	Findings []Finding `json:"findings"`
+	Total    int       `json:"total"`
+}
+
+// gather keeps a matter to be told later, together with others.
+func (w *writer) gather(ctx context.Context, t telling, overflow bool) error {
+	n := t.Notification
+	g := gathered{Title: n.Title, Severity: n.Severity, Findings: n.Findings[:min(few, len(n.Findings))], Total: n.Total}
+	text, err := json.Marshal(g)
+	if err != nil {
+		return err
+	}
+	if overflow && w.overflow.IsZero() {
+		w.overflow = w.from.Add(window)
+	}
+	_, err = w.tx.ExecContext(ctx, `INSERT INTO gathered (rule_id, overflow, at, matter) VALUES ($1, $2, $3, $4)`, w.id, db.Bit(overflow), w.now.UnixMicro(), string(text))
+	return err
+}
