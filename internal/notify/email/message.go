@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	gomail "github.com/wneessen/go-mail"
 
@@ -167,19 +168,27 @@ func (p page) html() (string, error) {
 	return b.String(), err
 }
 
-// line is a text on one line, with at most this many characters: what would begin a
-// header or a line of its own, or turn round what is read, is gone.
+// line is the beginning of a text on one line, of at most this many characters: what
+// would begin a header or a line of its own, or turn round what is read, is gone.
 func line(text string, limit int) string {
-	text = strings.Map(func(r rune) rune {
+	var b strings.Builder
+	space := false
+	for _, r := range text {
 		switch {
 		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
-			return -1
+			space = b.Len() > 0
+			continue
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == utf8.RuneError:
+			continue
+		case b.Len() > limit*utf8.UTFMax: // more characters than that, in any case
+			return cut(b.String(), limit)
+		case space:
+			b.WriteByte(' ')
+			space = false
 		}
-		return r
-	}, strings.ToValidUTF8(text, ""))
-	return cut(strings.Join(strings.Fields(text), " "), limit)
+		b.WriteRune(r)
+	}
+	return cut(b.String(), limit)
 }
 
 // cut is the beginning of a text.

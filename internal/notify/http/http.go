@@ -28,7 +28,7 @@ import (
 // Kind returns the kind.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "http", Title: "HTTP", Records: true,
+		Name: "http", Title: "HTTP",
 		Fields: []notify.Field{
 			{
 				Name: "url", Label: "URL", Required: true, Secret: true,
@@ -48,10 +48,9 @@ func Kind() notify.Kind {
 			},
 			notify.CA,
 		},
-		// Every change is a request of its own, and the receiver may keep one thing for
-		// each key: its subject.
-		Tracks: true,
-		Open:   open,
+		// What a receiver makes of a notification is not known, so it gets all.
+		Records: true,
+		Open:    open,
 	}
 }
 
@@ -94,11 +93,11 @@ func (s *sender) Send(ctx context.Context, n notify.Notification) (string, error
 		return "", err
 	}
 	now := time.Now()
+	r.Header.Set("User-Agent", "Patrol")
 	for name, values := range s.header {
 		r.Header[name] = values
 	}
 	r.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
-	r.Header.Set("User-Agent", "Patrol")
 	r.Header.Set("Idempotency-Key", n.ID)
 	s.sign(r.Header, n.ID, now, body)
 	_, err = notify.Do(s.client, r, now)

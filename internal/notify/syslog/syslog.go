@@ -30,7 +30,7 @@ import (
 // Kind returns the kind.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "syslog", Title: "Syslog", Records: true,
+		Name: "syslog", Title: "Syslog",
 		Fields: []notify.Field{
 			{Name: "host", Label: "Server", Required: true, Help: "The log server.", Example: "logs.example.com"},
 			{Name: "port", Label: "Port", Help: "6514 with tls, 601 with tcp and 514 with udp, unless you say otherwise.", Example: "6514"},
@@ -47,9 +47,8 @@ func Kind() notify.Kind {
 			},
 			{Name: "client_key", Label: "Client key", Multiline: true, Secret: true, Help: "PEM private key of the client certificate."},
 		},
-		// A log is a record: it is told of changes and ends, too.
-		Tracks: true,
-		Open:   open,
+		Records: true,
+		Open:    open,
 	}
 }
 
