@@ -3,17 +3,18 @@ import { TextInput } from '@mantine/core'
 interface CronFieldProps {
   label: string
   description?: string
+  required?: boolean
   value: string
   error: string | undefined
   onChange: (cron: string) => void
 }
 
 /** An expression of cron; what is refused of it points at the place. */
-export function CronField({ onChange, ...field }: CronFieldProps) {
+export function CronField({ onChange, required = true, ...field }: CronFieldProps) {
   return (
     <TextInput
       {...field}
-      required
+      required={required}
       withAsterisk={false}
       classNames={{ input: 'mono', error: 'mono preformatted' }}
       autoComplete="off"
