@@ -103,7 +103,7 @@ fuzz:
 # for five minutes; reads containers and an image of a Debian that debootstrap makes.
 soak: build
 	$(GO) test -run 'TestKill$$' -count 20 -timeout 60m ./cmd/patrol
-	$(GO) test -tags soak -run TestKillInALongRun -timeout 30m ./cmd/patrol
+	$(GO) test -tags soak -run "TestKillInALongRun|TestKillWhileNotifyingLong" -timeout 30m ./cmd/patrol
 	scripts/need.sh pg_ctlcluster=postgresql dockerd=docker.io debootstrap=debootstrap
 	$(SERVE) $(GO) test -tags soak -run TestKillReplicasInARun -timeout 30m ./cmd/patrol
 	$(GO) test -tags soak -run TestDatabaseGoneForLong -timeout 20m ./cmd/patrol
