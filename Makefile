@@ -80,6 +80,7 @@ bench: build
 	$(GO) test -run '^$$' -bench . -benchtime 800x ./internal/fleet
 	$(GO) run ./bench/accuracy -feed $(SHARED)/feeds/2026-08-21 -fixture $(SHARED)/fixtures/debian12/rootfs \
 		-machine -exclude .. -drawn $(IMAGE:%=-image %) $(DOCS:%=-docs %)
+	$(SERVE) $(GO) test -run '^$$' -bench Latency -benchtime 1x ./internal/notify
 	$(MAKE) --no-print-directory bench-lists bench-agents
 
 # Every list over 10,000 nodes with 1.5 million occurrences, on both databases.
