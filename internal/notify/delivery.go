@@ -33,8 +33,8 @@ type Delivery struct {
 // DeliveryLog is a delivery with what it says, and every attempt that is still kept.
 type DeliveryLog struct {
 	Delivery
-	Notification Notification `json:"notification"`
-	Log          []DeliveryAttempt    `json:"log"`
+	Notification Notification      `json:"notification"`
+	Log          []DeliveryAttempt `json:"log"`
 }
 
 // DeliveryAttempt is one time that a delivery was tried.

@@ -71,7 +71,7 @@ func (d RuleDefinition) complete() RuleDefinition {
 	if d.Limit == 0 {
 		d.Limit = standardLimit
 	}
-	d.Types, d.Integrations = slices.Concat([]string{}, d.Types), slices.Concat([]string{}, d.Integrations)
+	d.Types, d.Integrations = append([]string{}, d.Types...), append([]string{}, d.Integrations...)
 	return d
 }
 
