@@ -12,7 +12,7 @@ import { DeliveryStateLabel } from './State'
 import { TextLink } from './TextLink'
 import { NextTry, RelativeTime } from './Time'
 
-/** What became of notifications, newest first; what the filter names needs no column. */
+/** What became of notifications, newest first; what the filter names is not repeated. */
 export function DeliveriesTable({ filter, empty }: { filter: DeliveryFilter; empty?: string }) {
   const list = useInfiniteQuery(deliveriesQuery(filter))
   const integrations = useIntegrationNames()
@@ -20,13 +20,14 @@ export function DeliveriesTable({ filter, empty }: { filter: DeliveryFilter; emp
   const mayOperate = useMayOperate()
   const columns: Column<Delivery>[] = [
     { key: 'when', header: 'When', width: 110, cell: ({ created_at: moment }) => <RelativeTime moment={moment} /> },
-    { key: 'title', header: 'Notification', cell: (delivery) => <Title delivery={delivery} rule={rules[delivery.rule]} /> },
+    { key: 'title', header: 'Notification', cell: (delivery) => <Title delivery={delivery} rule={filter.rule === undefined ? rules[delivery.rule] : undefined} /> },
     { key: 'integration', header: 'Integration', width: '16%', cell: ({ integration: id }) => <IntegrationLink id={id} name={integrations[id]} /> },
     { key: 'state', header: 'State', width: '28%', cell: (delivery) => <Standing delivery={delivery} /> },
     { key: 'attempts', header: 'Attempts', numeric: true, width: 84, cell: ({ attempts }) => attempts.toLocaleString('en') },
   ]
   const actions: Column<Delivery> = { key: 'actions', header: 'Actions', width: 104, numeric: true, cell: (delivery) => <SendAgainButton delivery={delivery} /> }
-  return <ListTable name="Deliveries" list={list} columns={mayOperate ? [...columns, actions] : columns} rowKey={({ id }) => id} empty={<NoDeliveries text={empty} />} />
+  const shown = columns.filter(({ key }) => key !== 'integration' || filter.integration === undefined)
+  return <ListTable name="Deliveries" list={list} columns={mayOperate ? [...shown, actions] : shown} rowKey={({ id }) => id} empty={<NoDeliveries text={empty} />} />
 }
 
 function Title({ delivery: { id, title, key, action }, rule }: { delivery: Delivery; rule: string | undefined }) {

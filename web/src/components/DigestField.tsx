@@ -1,4 +1,5 @@
 import { NativeSelect, Stack } from '@mantine/core'
+import { useState } from 'react'
 import { readyDigests } from '../format/rule'
 import { CronField } from './CronField'
 
@@ -10,19 +11,27 @@ interface DigestFieldProps {
 
 /** When: at once, or together at the times of a cron expression, which may be changed from there. */
 export function DigestField({ value, error, onChange }: DigestFieldProps) {
-  const chosen = readyDigests.some(({ digest }) => digest === value) ? value : 'other'
+  const [together, setTogether] = useState(value !== '')
+  const ready = readyDigests.some(({ digest }) => digest === value)
   return (
     <Stack gap={6}>
       <NativeSelect
         size="sm"
         label="When"
-        value={chosen}
-        data={[...readyDigests.map(({ digest, title }) => ({ value: digest, label: title })), { value: 'other', label: 'Together, as written below', disabled: true }]}
+        value={together ? (ready && value !== '' ? value : other) : ''}
+        data={[{ value: '', label: 'At once' }, ...readyDigests.map(({ digest, title }) => ({ value: digest, label: title })), { value: other, label: 'Together, at other times' }]}
         onChange={(event) => {
-          onChange(event.currentTarget.value)
+          const chosen = event.currentTarget.value
+          setTogether(chosen !== '')
+          onChange(chosen === other ? weekdayMornings : chosen)
         }}
       />
-      <CronField label="Digest, as cron" description="Empty is at once" required={false} value={value} error={error} onChange={onChange} />
+      {together && <CronField label="Digest, as cron" description="Minute, hour, day of month, month, day of week; or @hourly, @daily, @weekly" value={value} error={error} onChange={onChange} />}
     </Stack>
   )
 }
+
+const other = 'other'
+
+/** An expression to change. */
+const weekdayMornings = '0 8 * * 1-5'

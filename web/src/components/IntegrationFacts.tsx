@@ -65,7 +65,7 @@ function GivenUp({ integration: { id, name, dead } }: { integration: Integration
             })
           }}
         >
-          Send again
+          Send all again
         </Button>
       )}
     </Group>

@@ -6,6 +6,7 @@ import { guideOf, type IntegrationDraft } from '../format/integration'
 import { Advanced } from './Advanced'
 import { ProblemAlert } from './ProblemAlert'
 import { SettingField } from './SettingField'
+import { bringIntoSight } from './sight'
 
 interface IntegrationFormProps {
   /** What the form is for those who cannot see it. */
@@ -113,7 +114,7 @@ function Guide({ kind }: { kind: Kind }) {
 function Refusal({ error, kind }: { error: unknown; kind: Kind }) {
   if (error === null || error === undefined || isShown(error, kind)) return null
   return (
-    <Box>
+    <Box ref={bringIntoSight}>
       <ProblemAlert error={error} />
     </Box>
   )

@@ -9,7 +9,7 @@ export function NotificationCard({ notification: { title, text, severity, action
   return (
     <article className={classes.card}>
       <Group gap={8} mb={4}>
-        {isSeverity(severity) ? <SeverityWord severity={severity} /> : <Text span fz="xs" fw={600} c="dimmed">{severity}</Text>}
+        <Harm severity={severity} />
         <Text span fz="xs" c="dimmed">
           {action}
           {total > 0 && `, ${total === 1 ? '1 finding' : `${total.toLocaleString('en')} findings`}`}
@@ -34,5 +34,16 @@ export function NotificationCard({ notification: { title, text, severity, action
         </dl>
       )}
     </article>
+  )
+}
+
+/** What is no harm is no severity of a finding; an example has none at all. */
+function Harm({ severity }: { severity: string }) {
+  if (severity === '') return null
+  if (isSeverity(severity)) return <SeverityWord severity={severity} />
+  return (
+    <Text span fz="xs" fw={600} c="dimmed">
+      {severity}
+    </Text>
   )
 }

@@ -9,6 +9,7 @@ import { ProblemAlert } from './ProblemAlert'
 import { plainRuleFields, RuleFields } from './RuleFields'
 import { RuleOptions } from './RuleOptions'
 import { RulePreview } from './RulePreview'
+import { bringIntoSight } from './sight'
 
 interface RuleFormProps {
   /** What the form is for those who cannot see it. */
@@ -50,7 +51,7 @@ export function RuleForm({ name, initial, saving, action, onSubmit, onClose }: R
         </Grid.Col>
       </Grid>
       {saving.error !== null && !isShown(saving.error) && (
-        <Box mt="md">
+        <Box mt="md" ref={bringIntoSight}>
           <ProblemAlert error={saving.error} />
         </Box>
       )}

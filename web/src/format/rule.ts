@@ -158,7 +158,6 @@ const digestNames: Record<string, string | undefined> = { '@hourly': 'every hour
 
 /** Digests to choose from. */
 export const readyDigests: { digest: string; title: string }[] = [
-  { digest: '', title: 'At once' },
   { digest: '@hourly', title: 'Together, every hour' },
   { digest: '@daily', title: 'Together, each midnight' },
   { digest: '0 8 * * *', title: 'Together, each morning at eight' },
