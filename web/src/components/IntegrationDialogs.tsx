@@ -3,7 +3,6 @@ import { useQuery } from '@tanstack/react-query'
 import { useState, type ReactNode } from 'react'
 import { kindsQuery, useCreateIntegration, useEditIntegration, useTestSettings, type Integration, type Kind } from '../api/integrations'
 import { integrationChangeOf, integrationDraftOf, newIntegrationDraft, newIntegrationOf } from '../format/integration'
-import { useNoticeBoard } from '../notices'
 import { Choices } from './Choices'
 import { IntegrationForm } from './IntegrationForm'
 import { kindLook } from './kinds'
@@ -73,7 +72,6 @@ function ChooseKind({ onChoose }: { onChoose: (kind: Kind) => void }) {
 function AddIntegration({ kind, onDone }: { kind: Kind; onDone: () => void }) {
   const create = useCreateIntegration()
   const test = useTestSettings()
-  const notices = useNoticeBoard()
   const [initial] = useState(() => newIntegrationDraft(kind))
   return (
     <IntegrationForm
@@ -100,12 +98,7 @@ function AddIntegration({ kind, onDone }: { kind: Kind; onDone: () => void }) {
       }}
       onClose={onDone}
       onSubmit={(draft) => {
-        create.mutate(newIntegrationOf(kind, draft), {
-          onSuccess: ({ name }) => {
-            onDone()
-            notices.show({ kind: 'done', title: 'Integration added', text: `Rules can tell ${name} from now on.` })
-          },
-        })
+        create.mutate(newIntegrationOf(kind, draft), { onSuccess: onDone })
       }}
     >
       {test.data !== undefined && <TrialResult trial={test.data} />}

@@ -110,6 +110,6 @@ function useSaved(onDone: () => void): (rule: Rule) => void {
   const notices = useNoticeBoard()
   return ({ name, warning }) => {
     onDone()
-    notices.show({ kind: 'done', title: 'Rule saved', text: warning === undefined ? `${name} tells of what happens from now on.` : `${name}: ${warning}.` })
+    if (warning !== undefined) notices.show({ kind: 'done', title: 'Rule saved', text: `${name}: ${warning}.` })
   }
 }
