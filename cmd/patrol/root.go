@@ -74,6 +74,7 @@ Every flag is also a variable and a key of the file that --config names:
 		consoleCommand(s), agentCommand(), quickstartCommand(),
 		scanCommand(), feedCommand(),
 		nodesCommand(), sbomsCommand(), scansCommand(), findingsCommand(), vulnerabilitiesCommand(), decisionsCommand(), componentsCommand(), schedulesCommand(), reportsCommand(), eventsCommand(),
+		integrationsCommand(), rulesCommand(), deliveriesCommand(), secretsCommand(),
 		usersCommand(), tokensCommand(), auditCommand(),
 		backupCommand(), restoreCommand(), doctorCommand(), simulateCommand(),
 		openAPICommand(), versionCommand(),
