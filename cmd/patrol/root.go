@@ -76,7 +76,7 @@ Every flag is also a variable and a key of the file that --config names:
 		nodesCommand(), sbomsCommand(), scansCommand(), findingsCommand(), vulnerabilitiesCommand(), decisionsCommand(), componentsCommand(), schedulesCommand(), reportsCommand(), eventsCommand(),
 		integrationsCommand(), rulesCommand(), deliveriesCommand(), secretsCommand(),
 		usersCommand(), tokensCommand(), auditCommand(),
-		backupCommand(), restoreCommand(), doctorCommand(), simulateCommand(),
+		backupCommand(), restoreCommand(), doctorCommand(s), simulateCommand(),
 		openAPICommand(), versionCommand(),
 	)
 	return cmd
