@@ -13,6 +13,7 @@ import (
 
 	"patrol/internal/client"
 	"patrol/internal/notify"
+	"patrol/internal/platform/auth"
 )
 
 // receiver is a far side that takes what it is sent, or does not.
@@ -54,6 +55,13 @@ func (r *receiver) has(texts ...string) bool {
 	return slices.ContainsFunc(r.bodies, func(body string) bool {
 		return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(body, text) })
 	})
+}
+
+// count is how much was taken.
+func (r *receiver) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.bodies)
 }
 
 // asker asks a console on the command line.
@@ -126,6 +134,15 @@ func TestNotificationsOnTheCommandLine(t *testing.T) {
 			t.Errorf("rotate says %s", out)
 		}
 		a.patrol("integrations", "test", "hook")
+	})
+	t.Run("documentation", func(t *testing.T) {
+		token, err := c.CreateToken(t.Context(), auth.API, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := "PATH=" + filepath.Dir(binary(t)) + string(os.PathListSeparator) + os.Getenv("PATH")
+		script := strings.NewReplacer("http://127.0.0.1:8080", strings.TrimSuffix(c.Console.String(), "/"), "https://hooks.example.com", far.URL).Replace(commands(t, "../../docs/notifications.md"))
+		command(t, dir, []string{"PATROL_TOKEN=" + token.Token, path}, "bash", "-euo", "pipefail", "-c", script)
 	})
 }
 

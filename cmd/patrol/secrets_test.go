@@ -8,6 +8,7 @@ import (
 
 	"patrol/internal/notify"
 	"patrol/internal/operations"
+	"patrol/internal/platform/db/dbtest"
 )
 
 // A backup does not hold the key of secrets: with a copy of it a restored console goes
@@ -67,6 +68,13 @@ func TestBackupIsWithoutTheKeyOfSecrets(t *testing.T) {
 		t.Errorf("the doctor says %+v", d)
 	}
 	p.kill(t)
+	before := far.count()
+	if err := os.WriteFile(at("without/secrets.key"), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, c = console(t, at("without"), nowhere, "127.0.0.1:0", "--outgoing-allow", "127.0.0.0/8")
+	asker{t, c}.patrol("integrations", "edit", "hook", "--per-minute", "600") // which is tried at once then
+	eventually(t, "what waited", func() bool { return far.count() > before })
 	if says := p.stderr.String(); strings.Count(says, "secrets of integrations cannot be opened") != 1 || !strings.Contains(says, "PATROL_SECRETS_KEY") {
 		t.Errorf("the console logs\n%s", says)
 	}
@@ -118,5 +126,30 @@ func TestKeysOfTheConfiguration(t *testing.T) {
 	t.Setenv("PATROL_SECRETS_KEY", older)
 	if out, _, _ := run(t, "doctor", "--data-dir", filepath.Join(dir, "console"), "--feed-url", filepath.Join(dir, "nowhere")); !strings.Contains(out, "BROKEN   secrets:") {
 		t.Errorf("the doctor, with the old key, says\n%s", out)
+	}
+}
+
+// Consoles that share a database, and were not given one key, say so at their start.
+func TestConsolesWithKeysOfTheirOwn(t *testing.T) {
+	url, dir := dbtest.PostgresURL(t), t.TempDir()
+	begin := func(name string) (*process, asker) {
+		p, c := console(t, filepath.Join(dir, name), filepath.Join(dir, "nowhere"), "127.0.0.1:0", "--database-url", url, "--blob-url", "file://"+filepath.Join(dir, "blobs"))
+		return p, asker{t, c}
+	}
+	first, a := begin("first")
+	a.patrol("integrations", "add", "http", "--name", "hook", "--set", "url=https://hooks.example.com")
+	second, b := begin("second")
+	if out, _, code := b.ask("doctor"); code != 1 || !strings.Contains(out, "BROKEN   secrets:") || !strings.Contains(out, "hook: ") || !strings.Contains(out, "the same for all consoles") {
+		t.Errorf("the doctor of the second says\n%s", out)
+	}
+	if out, _, _ := a.ask("doctor"); !strings.Contains(out, "OK       secrets:") {
+		t.Errorf("the doctor of the first says\n%s", out)
+	}
+	b.refused("no key of this console opens the secret", "integrations", "test", "hook")
+	first.kill(t)
+	second.kill(t)
+	const warning = "secrets of integrations cannot be opened"
+	if strings.Contains(first.stderr.String(), warning) || strings.Count(second.stderr.String(), warning) != 1 {
+		t.Errorf("the first logs\n%s\nthe second\n%s", first.stderr, second.stderr)
 	}
 }
