@@ -88,6 +88,7 @@ func kindsCommand(r *remote) *cobra.Command {
 					{"KIND", func(k notify.KindInfo) string { return k.Name }},
 					{"TITLE", func(k notify.KindInfo) string { return k.Title }},
 					{"CLOSES WHAT IT OPENS", func(k notify.KindInfo) string { return yesNo(k.Tracks) }},
+					{"KEEPS EVERYTHING", func(k notify.KindInfo) string { return yesNo(k.Records) }},
 				})
 			}
 			var names []string
