@@ -7,19 +7,23 @@ import (
 	"testing"
 
 	"patrol/internal/platform/auth"
+	"patrol/internal/platform/db"
 	"patrol/internal/platform/db/dbtest"
 )
 
 // unaudited are the routes that change something and write no entry, with why.
 var unaudited = map[string]string{
-	"POST /api/v1/schedules/preview":     "it asks what a schedule would do, and changes nothing",
-	"POST /wire/v1/heartbeat":            "an agent's report of its machine, every 30 s; what is new in it is an event",
-	"POST /wire/v1/children":             "an agent's report of its containers; each that comes or goes is an event",
-	"POST /wire/v1/changed":              "an agent's report that packages changed; the scan because of it tells",
-	"PUT /wire/v1/sboms/{digest}":        "an agent's document, named by what is in it",
-	"POST /wire/v1/commands/claim":       "an agent takes up work that somebody asked for, whose entry tells of it",
-	"POST /wire/v1/commands/{id}/extend": "the same work goes on",
-	"POST /wire/v1/commands/{id}/finish": "the same work ends; the scan and its events tell how",
+	"POST /api/v1/schedules/preview":      "it asks what a schedule would do, and changes nothing",
+	"POST /api/v1/rules/preview":          "it asks what a rule would have told, and changes nothing",
+	"POST /api/v1/integrations/test":      "it sends a message that says it is a test, and changes nothing here",
+	"POST /api/v1/integrations/{id}/test": "it sends a message that says it is a test, and changes nothing here",
+	"POST /wire/v1/heartbeat":             "an agent's report of its machine, every 30 s; what is new in it is an event",
+	"POST /wire/v1/children":              "an agent's report of its containers; each that comes or goes is an event",
+	"POST /wire/v1/changed":               "an agent's report that packages changed; the scan because of it tells",
+	"PUT /wire/v1/sboms/{digest}":         "an agent's document, named by what is in it",
+	"POST /wire/v1/commands/claim":        "an agent takes up work that somebody asked for, whose entry tells of it",
+	"POST /wire/v1/commands/{id}/extend":  "the same work goes on",
+	"POST /wire/v1/commands/{id}/finish":  "the same work ends; the scan and its events tell how",
 }
 
 // TestEveryChangeIsAudited does once what each route that changes something is for,
@@ -28,6 +32,23 @@ var unaudited = map[string]string{
 const vex = `{"@context":"https://openvex.dev/ns/v0.2.0","@id":"https://example.org/vex","author":"vendor","timestamp":"2026-01-02T03:04:05Z","version":1,
 	"statements":[{"vulnerability":{"name":"CVE-2024-3"},"products":[{"@id":"pkg:deb/debian/openssl@3.0.11"}],
 	"status":"not_affected","justification":"vulnerable_code_not_present"}]}`
+
+// far is an integration to which nothing is sent.
+const far = `{"name":"x","kind":"http","settings":{"url":"https://hooks.example.com/patrol"}}`
+
+// givenUp writes a delivery that was given up, and returns its id.
+func (h *house) givenUp(integration string) string {
+	h.t.Helper()
+	dbtest.Write(h.t, h.db, func(tx *db.Tx) error {
+		_, err := tx.ExecContext(h.t.Context(), `INSERT INTO notification (id, rule_id, cause, content, created_at) VALUES ('n', 'r', 'c', '{}', 0)`)
+		if err == nil {
+			_, err = tx.ExecContext(h.t.Context(), `INSERT INTO delivery (id, integration_id, notification_id, rule_id, key, action, state, due_at, created_at)
+				VALUES ('given-up', $1, 'n', 'r', 'k', 'told', 'dead', 0, 0)`, integration)
+		}
+		return err
+	})
+	return "given-up"
+}
 
 func TestEveryChangeIsAudited(t *testing.T) {
 	h := openHouse(t, publish(t))
@@ -55,6 +76,9 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		return into[made](t, h.ask("POST", "/api/v1/session", "", `{"username":"admin","password":"`+secret+`"}`)).Token
 	}
 	session, enrolment := signIn(password), h.token(auth.Enrolment)
+	told, other := create("integrations", far), create("integrations", strings.Replace(far, `"x"`, `"unused"`, 1))
+	rule := create("rules", `{"name":"x","enabled":true,"types":["scan.failed"],"integrations":["`+told.ID+`"]}`)
+	dead := h.givenUp(told.ID)
 	asked := map[string]bool{}
 	// In this order: what is deleted is needed before.
 	for _, c := range []struct{ route, path, token, body string }{
@@ -88,6 +112,15 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"POST /api/v1/decisions/openvex", "decisions/openvex", admin, vex},
 		{"DELETE /api/v1/decisions/{id}", "decisions/" + decision.ID, admin, ""},
 		{"POST /api/v1/feed/update", "feed/update", admin, ""},
+		{"POST /api/v1/integrations", "integrations", admin, strings.Replace(far, `"x"`, `"y"`, 1)},
+		{"PATCH /api/v1/integrations/{id}", "integrations/" + told.ID, admin, `{"enabled":false}`},
+		{"POST /api/v1/integrations/{id}/redeliver", "integrations/" + other.ID + "/redeliver", admin, ""},
+		{"POST /api/v1/deliveries/{id}/redeliver", "deliveries/" + dead + "/redeliver", admin, ""},
+		{"POST /api/v1/secrets/rotate", "secrets/rotate", admin, ""},
+		{"POST /api/v1/rules", "rules", admin, `{"name":"y","enabled":true,"types":["scan.*"],"integrations":[]}`},
+		{"PUT /api/v1/rules/{id}", "rules/" + rule.ID, admin, `{"name":"x","enabled":false,"types":["scan.failed"],"integrations":[]}`},
+		{"DELETE /api/v1/rules/{id}", "rules/" + rule.ID, admin, ""},
+		{"DELETE /api/v1/integrations/{id}", "integrations/" + told.ID, admin, ""},
 		{"PUT /api/v1/settings", "settings", admin, `{"retention":{"events_days":30,"occurrences_days":365,"scans_days":90,"audit_days":730},"decisions":{"warn_days":7},"due":{"malicious_days":1,"critical_days":7,"high_days":30,"medium_days":90,"low_days":180,"unknown_days":90,"kev_days":14}}`},
 		{"POST /wire/v1/register", "/wire/v1/register", enrolment, `{"key":"key of an agent of this test","facts":{"protocol":1,"name":"web-9"}}`},
 	} {

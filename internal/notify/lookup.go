@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"slices"
 
 	"patrol/internal/finding"
 	"patrol/internal/platform/db"
