@@ -44,6 +44,11 @@ const looks: Record<string, KindLook | undefined> = {
 }
 
 /** A kind that this page does not know gets a plug, and what its console says of it. */
-export function kindLook({ name, tracks }: Pick<Kind, 'name' | 'tracks'>): KindLook {
-  return looks[name] ?? { icon: IconPlugConnected, text: tracks ? 'kept up to date, and closed' : 'a message' }
+export function kindLook(kind: Kind): KindLook {
+  return looks[kind.name] ?? { icon: IconPlugConnected, text: kindText(kind) }
+}
+
+function kindText({ tracks, records }: Kind): string {
+  if (tracks) return 'kept up to date, and closed'
+  return records ? 'a record of each finding' : 'a message'
 }

@@ -8,6 +8,7 @@ const kind: Kind = {
   name: 'http',
   title: 'HTTP',
   tracks: false,
+  records: false,
   fields: [
     field('url', { required: true, secret: true, example: 'https://hooks.example.com' }),
     field('method', { default: 'POST', choices: ['POST', 'PUT'], help: 'What the receiver expects.' }),
