@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"slices"
 
 	"patrol/internal/finding"
 	"patrol/internal/platform/db"
@@ -88,7 +87,7 @@ func (l *lookup) finding(n finding.Noted) Finding {
 	}
 	return Finding{
 		Occurrence: n.ID, Vulnerability: n.Vulnerability, Summary: shorten(b.Summary, 500), Severity: string(n.Severity), Score: b.Score, KEV: n.KEV, EPSS: b.EPSS,
-		Ecosystem: n.Ecosystem, Package: n.Package, Fixable: n.Fixable, Fixed: slices.Concat([]string{}, b.Fixed[n.Ecosystem+"\x00"+n.Package]),
+		Ecosystem: n.Ecosystem, Package: n.Package, Fixable: n.Fixable, Fixed: append([]string{}, b.Fixed[n.Ecosystem+"\x00"+n.Package]...),
 		OpenedAt: n.OpenedAt, Because: n.Because, Node: Node{ID: n.NodeID, Kind: node.Kind, Name: node.Name, Labels: labels},
 	}
 }

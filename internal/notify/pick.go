@@ -31,10 +31,11 @@ type matter struct {
 // asker is a rule that is asked about happenings.
 type asker struct {
 	*checked
-	id   string
-	team *policy.Selector // nil for all nodes
-	look *lookup
-	now  time.Time
+	id         string
+	definition string           // as the database had it when it was read
+	team       *policy.Selector // nil for all nodes
+	look       *lookup
+	now        time.Time
 	// faults are why the condition failed, where it did: what it failed about does not
 	// matter to the rule, but that is said.
 	faults []error
@@ -121,7 +122,7 @@ func (a *asker) pickFindings(ctx context.Context, h happening) ([]matter, error)
 		}
 		picked = append(picked, groups...)
 	}
-	if len(h.went) == 0 || !slices.ContainsFunc(a.Types, func(t string) bool { return strings.HasPrefix(t, "occurrence.") || t == "*" }) {
+	if len(h.went) == 0 || !a.readsFindings() {
 		return picked, nil
 	}
 	if a.GroupBy == ByScan {

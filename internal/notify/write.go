@@ -70,33 +70,28 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, a *asker, told []telling
 
 // one writes one matter: at once, for the digest, or for what was too many.
 func (w *writer) one(ctx context.Context, t telling) error {
-	if w.digest != nil {
-		if t.Notification.Action == Resolved && !w.Resolved {
-			return nil
-		}
-		return w.gather(ctx, t, false)
-	}
 	is, err := raised(ctx, w.tx, w.id, []string{t.key})
 	if err != nil {
 		return err
 	}
 	n := t.Notification
-	switch {
-	case t.matter.action == Resolved && w.GroupBy == ByScan && len(t.noted) > 0:
-		// it was never raised, and stands by itself
-	case t.matter.action == Resolved && !is[t.key]:
+	var tells bool
+	if n.Action, tells = t.step(w.GroupBy, is[t.key]); !tells {
 		return nil
-	case t.matter.action == Resolved:
-		err = w.lower(ctx, t.key)
-	case t.matter.action == Opened && w.GroupBy == ByScan && len(t.noted) > 0:
-		n.Action = Told // what came of one scan ends with no other
-	case t.matter.action == Opened && is[t.key]:
-		n.Action = Changed
 	}
-	if err != nil {
-		return err
+	if n.Action == Resolved {
+		if err := w.lower(ctx, t.key); err != nil {
+			return err
+		}
 	}
-	if n.Action != Resolved && len(w.audience(n)) > 0 {
+	if w.digest != nil {
+		if n.Action == Resolved && !w.Resolved {
+			return nil
+		}
+		if err := w.gather(ctx, t, false); err != nil {
+			return err
+		}
+	} else if n.Action != Resolved && len(w.audience(n)) > 0 {
 		if w.count >= w.Limit {
 			return w.gather(ctx, t, true)
 		}
@@ -107,16 +102,36 @@ func (w *writer) one(ctx context.Context, t telling) error {
 			return err
 		}
 	}
+	if w.digest != nil {
+		return nil
+	}
 	return w.notify(ctx, n, w.id+"/"+t.cause+"/"+t.key+"/"+string(n.Action), w.audience(n))
 }
 
+// step is what a matter is to be told as, after its key was raised or not, and whether
+// it is to be told at all.
+func (m matter) step(groupBy string, raised bool) (as Action, tells bool) {
+	byScan := groupBy == ByScan && len(m.noted) > 0 // it ends with no other
+	switch {
+	case m.action == Resolved:
+		return Resolved, raised || byScan
+	case m.action == Opened && byScan:
+		return Told, true
+	case m.action == Opened && raised:
+		return Changed, true
+	}
+	return m.action, true
+}
+
 // audience are the integrations that a notification is for. Changes are for those that
-// keep something; but of a node, each is news to all.
+// keep something; but that something is worse or overdue is news to all, and so is each
+// change of a node.
 func (w *writer) audience(n Notification) []target {
+	news := w.GroupBy == ByNode || n.Type == OccurrenceReassessed || n.Type == OccurrenceOverdue
 	var to []target
 	for _, t := range w.to {
 		switch {
-		case t.tracks, t.records, n.Action == Opened, n.Action == Told, n.Action == Changed && w.GroupBy == ByNode, n.Action == Resolved && w.Resolved:
+		case t.tracks, t.records, n.Action == Opened, n.Action == Told, n.Action == Changed && news, n.Action == Resolved && w.Resolved:
 			to = append(to, t)
 		}
 	}
@@ -158,8 +173,8 @@ func (w *writer) notify(ctx context.Context, n Notification, cause string, to []
 	if err != nil {
 		return err
 	}
-	result, err := w.tx.ExecContext(ctx, `INSERT INTO notification (id, rule_id, cause, content, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (cause) DO NOTHING`,
-		n.ID, w.id, cause, content, w.now.UnixMicro())
+	result, err := w.tx.ExecContext(ctx, `INSERT INTO notification (id, rule_id, cause, title, content, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (cause) DO NOTHING`,
+		n.ID, w.id, cause, clean(n.Title), content, w.now.UnixMicro())
 	if err != nil {
 		return err
 	}
