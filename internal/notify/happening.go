@@ -131,7 +131,7 @@ func rematched(ctx context.Context, q db.Querier, e event.Event, id string) (fin
 	var failed time.Time
 	err = q.QueryRowContext(ctx, `SELECT max(time) FROM event WHERE id < $1 AND type = 'rematch.failed' AND subject = $2 AND time >= $3`, e.ID, id, c.From.UnixMicro()).
 		Scan(db.Time{Time: &failed})
-	if failed.After(c.From) {
+	if !failed.IsZero() {
 		c.From = failed.Add(time.Microsecond)
 	}
 	return c, err

@@ -155,7 +155,11 @@ func (s *Service) changed(old Integration, c IntegrationChange) (settingsRow, er
 	}
 	hidden, err := s.reveal(old.ID, old.sealed)
 	if err != nil {
-		return settingsRow{}, problem.Conflict("%v", err)
+		for _, name := range old.Secrets {
+			if _, given := c.Settings[name]; !given {
+				return settingsRow{}, Invalid(name, "is needed again: %v", err)
+			}
+		}
 	}
 	all, err := c.apply(kind, old.Settings, hidden)
 	if err != nil {
