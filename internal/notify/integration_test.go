@@ -83,7 +83,7 @@ func TestSecretsStayIn(t *testing.T) {
 		texts := []string{trial.Error, trial.Request, trial.Response}
 		for _, query := range []string{
 			`SELECT settings || secrets || failing_because FROM integration`, `SELECT error FROM delivery`, `SELECT error || request || response FROM attempt`,
-			`SELECT data FROM event`, `SELECT title || content FROM notification`, `SELECT before_state || after_state FROM audit`,
+			`SELECT data FROM event`, `SELECT title || content FROM notification`, `SELECT COALESCE(before_state, '') || COALESCE(after_state, '') FROM audit`,
 		} {
 			rows, err := h.db.Read().QueryContext(t.Context(), query)
 			found, err := db.All(rows, err, db.Value[*string])

@@ -39,7 +39,7 @@ type asker struct {
 	// faults are why the condition failed, where it did: what it failed about does not
 	// matter to the rule, but that is said.
 	faults []error
-	raised func(ctx context.Context, keys []string) (map[string]bool, error)
+	raised func(ctx context.Context, keys []string) (map[string]time.Time, error)
 }
 
 // pick returns what the rule has to tell of a happening. Whether that was told
@@ -239,33 +239,60 @@ func (a *asker) large(ctx context.Context, h happening, groups []matter) ([]matt
 // left.
 func (a *asker) over(ctx context.Context, h happening) ([]matter, error) {
 	groups := a.group(h, slices.Clone(h.went), Resolved)
-	keys := make([]string, len(groups))
-	for i, m := range groups {
-		keys[i] = m.key
+	if err := a.look.know(ctx, h.went); err != nil {
+		return nil, err
 	}
-	raised, err := a.raised(ctx, keys)
+	var keys []string
+	for _, m := range groups {
+		keys = append(keys, a.names(m)...)
+	}
+	since, err := a.raised(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 	var over []matter
 	for _, m := range groups {
-		if !raised[m.key] {
+		under := m.under(a.names(m), since)
+		if len(under) == 0 {
 			continue
 		}
 		nodes, err := a.left(ctx, h, m.key, 1)
 		if err != nil {
 			return nil, err
 		}
-		if nodes == 0 {
+		if nodes > 0 {
+			continue
+		}
+		for _, key := range under {
+			m.key = key
 			over = append(over, m)
 		}
 	}
-	for _, m := range over {
-		if err := a.look.know(ctx, m.noted); err != nil {
-			return nil, err
+	return over, nil
+}
+
+// names are the keys under which a matter may have been told: a vulnerability has
+// another name before it has a CVE.
+func (a *asker) names(m matter) []string {
+	names := []string{m.key}
+	if a.GroupBy == ByVulnerability {
+		names = append(names, a.look.background[m.noted[0].VulnerabilityID].Aliases...)
+	}
+	return names
+}
+
+// under are those of its names under which a matter was told, the first of which is its
+// own. Several vulnerabilities may share a name: what was told under it is what was open
+// then.
+func (m matter) under(names []string, since map[string]time.Time) []string {
+	var under []string
+	for i, name := range names {
+		at, is := since[name]
+		if is && (i == 0 || slices.ContainsFunc(m.noted, func(n finding.Noted) bool { return !n.OpenedAt.After(at) })) {
+			under = append(under, name)
 		}
 	}
-	return over, nil
+	return under
 }
 
 // page is how many occurrences are read at once to find out whether any is left.

@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -154,5 +155,36 @@ func TestEventsThatEnd(t *testing.T) {
 		h.happens("node.retired", web, web, nil)
 		h.wantTold("gone for good", "talk opened medium The agent on web is gone", "talk resolved info Resolved: web was retired",
 			"desk opened medium The agent on web is gone", "desk resolved info Resolved: web was retired")
+	})
+}
+
+// A vulnerability that was told before it had a CVE is closed where it was opened.
+func TestRenamedVulnerability(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		unnamed := leak
+		unnamed.cve = ""
+		h.feed.publish(unnamed)
+		h.rule(about(h.integration("tracker", "desk")))
+		one, two := h.node("web-1"), h.node("web-2")
+		h.scan(one, module(leak, "1.0.0"))
+		h.wantTold("before", "desk opened critical GO-1 (critical) in example.org/leak on web-1")
+		h.feed.publish(leak)
+		h.rematch()
+		h.wantTold("when it has a CVE")
+		h.scan(two, module(leak, "1.0.0"))
+		h.wantTold("on another node", "desk opened critical CVE-2026-1 (critical) in example.org/leak on web-2")
+		h.scan(two)
+		h.wantTold("while one is left")
+		h.scan(one)
+		h.read()
+		h.send()
+		var keys []string
+		for _, a := range h.sent.got() {
+			keys = append(keys, string(a.Action)+a.Key[36:])
+		}
+		slices.Sort(keys)
+		if want := []string{"resolved/CVE-2026-1", "resolved/GO-1"}; !slices.Equal(keys, want) {
+			t.Errorf("at the end %q; want %q", keys, want)
+		}
 	})
 }

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
@@ -38,8 +39,8 @@ func (s *Service) PreviewRule(ctx context.Context, d RuleDefinition) (RulePrevie
 	if err != nil {
 		return RulePreview{}, err
 	}
-	up := make(map[string]bool) // what would be raised
-	a.raised = func(context.Context, []string) (map[string]bool, error) { return up, nil }
+	up := make(map[string]time.Time) // what would be raised
+	a.raised = func(context.Context, []string) (map[string]time.Time, error) { return up, nil }
 	p := RulePreview{Notifications: []Notification{}}
 	all, err := s.lookBack(ctx, q, a, &p, up)
 	if err != nil {
@@ -66,7 +67,7 @@ func (s *Service) PreviewRule(ctx context.Context, d RuleDefinition) (RulePrevie
 
 // lookBack returns what a rule would have told of the last events, and notes in up what
 // would have been raised by each.
-func (s *Service) lookBack(ctx context.Context, q db.Querier, a *asker, p *RulePreview, up map[string]bool) ([]Notification, error) {
+func (s *Service) lookBack(ctx context.Context, q db.Querier, a *asker, p *RulePreview, up map[string]time.Time) ([]Notification, error) {
 	var last int64
 	if err := q.QueryRowContext(ctx, `SELECT `+newest).Scan(&last); err != nil {
 		return nil, err
@@ -88,12 +89,17 @@ func (s *Service) lookBack(ctx context.Context, q db.Querier, a *asker, p *RuleP
 				return nil, err
 			}
 			for _, t := range told[a.id] {
-				as, tells := t.step(a.GroupBy, up[t.key])
+				_, is := up[t.key]
+				as, tells := t.step(a.GroupBy, is)
 				if !tells {
 					continue
 				}
-				t.Notification.Action = as
-				up[t.key] = as == Opened || as == Changed
+				switch t.Notification.Action = as; as {
+				case Opened:
+					up[t.key] = e.Time
+				case Resolved:
+					delete(up, t.key)
+				}
 				all = append(all, t.Notification)
 			}
 		}

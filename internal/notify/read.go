@@ -158,7 +158,9 @@ func (s *Service) asker(ctx context.Context, q db.Querier, r Rule, look *lookup)
 		return nil, fmt.Errorf("rule %q: %w", r.Name, err)
 	}
 	a := &asker{checked: &c, id: r.ID, definition: r.definition, look: look, now: s.now()}
-	a.raised = func(ctx context.Context, keys []string) (map[string]bool, error) { return raised(ctx, q, r.ID, keys) }
+	a.raised = func(ctx context.Context, keys []string) (map[string]time.Time, error) {
+		return raised(ctx, q, r.ID, keys)
+	}
 	if c.Team == "" {
 		return a, nil
 	}

@@ -70,13 +70,14 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, a *asker, told []telling
 
 // one writes one matter: at once, for the digest, or for what was too many.
 func (w *writer) one(ctx context.Context, t telling) error {
-	is, err := raised(ctx, w.tx, w.id, []string{t.key})
+	since, err := raised(ctx, w.tx, w.id, []string{t.key})
 	if err != nil {
 		return err
 	}
 	n := t.Notification
+	_, is := since[t.key]
 	var tells bool
-	if n.Action, tells = t.step(w.GroupBy, is[t.key]); !tells {
+	if n.Action, tells = t.step(w.GroupBy, is); !tells {
 		return nil
 	}
 	if n.Action == Resolved {
@@ -138,19 +139,24 @@ func (w *writer) audience(n Notification) []target {
 	return to
 }
 
-// raised returns which keys of a rule are.
-func raised(ctx context.Context, q db.Querier, rule string, keys []string) (map[string]bool, error) {
+// raised returns which keys of a rule are, and since when.
+func raised(ctx context.Context, q db.Querier, rule string, keys []string) (map[string]time.Time, error) {
 	list, err := db.Column(keys)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := q.QueryContext(ctx, `SELECT key FROM raised WHERE rule_id = $1 AND key `+db.Among(`$2`), rule, list)
-	found, err := db.All(rows, err, db.Value[string])
-	set := make(map[string]bool, len(found))
-	for _, key := range found {
-		set[key] = true
+	rows, err := q.QueryContext(ctx, `SELECT key, raised_at FROM raised WHERE rule_id = $1 AND key `+db.Among(`$2`), rule, list)
+	if err != nil {
+		return nil, err
 	}
-	return set, err
+	since := make(map[string]time.Time)
+	return since, db.Each(rows, func(scan db.Scan) error {
+		var key string
+		var at time.Time
+		err := scan(&key, db.Time{Time: &at})
+		since[key] = at
+		return err
+	})
 }
 
 func (w *writer) raise(ctx context.Context, key string) error {
