@@ -80,6 +80,7 @@ bench: build
 	$(GO) test -run '^$$' -bench . -benchtime 800x ./internal/fleet
 	$(GO) run ./bench/accuracy -feed $(SHARED)/feeds/2026-08-21 -fixture $(SHARED)/fixtures/debian12/rootfs \
 		-machine -exclude .. -drawn $(IMAGE:%=-image %) $(DOCS:%=-docs %)
+	$(SERVE) $(GO) test -run '^$$' -bench Latency -benchtime 1x ./internal/notify
 	$(MAKE) --no-print-directory bench-lists bench-agents
 
 # Every list over 10,000 nodes with 1.5 million occurrences, on both databases.
@@ -103,7 +104,7 @@ fuzz:
 # for five minutes; reads containers and an image of a Debian that debootstrap makes.
 soak: build
 	$(GO) test -run 'TestKill$$' -count 20 -timeout 60m ./cmd/patrol
-	$(GO) test -tags soak -run TestKillInALongRun -timeout 30m ./cmd/patrol
+	$(GO) test -tags soak -run "TestKillInALongRun|TestKillWhileNotifyingLong" -timeout 30m ./cmd/patrol
 	scripts/need.sh pg_ctlcluster=postgresql dockerd=docker.io debootstrap=debootstrap
 	$(SERVE) $(GO) test -tags soak -run TestKillReplicasInARun -timeout 30m ./cmd/patrol
 	$(GO) test -tags soak -run TestDatabaseGoneForLong -timeout 20m ./cmd/patrol

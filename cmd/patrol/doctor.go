@@ -15,18 +15,19 @@ import (
 	"patrol/internal/operations"
 )
 
-func doctorCommand() *cobra.Command {
+func doctorCommand(settings *settings) *cobra.Command {
 	var r remote
 	var o console.Options
 	var output string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong with a console, and what to do about it",
-		Long: `Look at disk, database, feed, agents and clock, and say what to do. With --console
+		Long: `Look at disk, database, feed, agents, secrets and clock, and say what to do. With --console
 and --token it asks a console; else it looks at --data-dir, also while no console
 runs. It exits with 1 if something is broken.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.SecretsKey = settings.values.String("secrets.key")
 			d, err := examine(cmd, &r, o)
 			if err != nil {
 				return err

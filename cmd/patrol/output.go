@@ -72,3 +72,47 @@ func showList[T any](w io.Writer, output string, items iter.Seq2[T, error], colu
 		_ = table.Flush()
 	})
 }
+
+// each is a list as pages have it.
+func each[T any](items []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+// cleanLines is a text of several lines for a terminal, all but the first behind an
+// indent.
+func cleanLines(text, indent string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		line = report.Clean(strings.ReplaceAll(strings.TrimRight(line, "\r"), "\t", "  "))
+		if i > 0 && line != "" {
+			line = indent + line
+		}
+		lines[i] = line
+	}
+	return strings.Join(lines, "\n")
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+// upTo ends a list after so many; 0 is never.
+func upTo[T any](most int, items iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		n := 0
+		for item, err := range items {
+			if n++; !yield(item, err) || n == most {
+				return
+			}
+		}
+	}
+}

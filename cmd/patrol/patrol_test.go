@@ -122,10 +122,10 @@ func (p *process) kill(t *testing.T) {
 const password = "correct horse battery staple"
 
 // console starts a console on a data directory, and signs in.
-func console(t *testing.T, dir, feed, listen string) (*process, *client.Client) {
+func console(t *testing.T, dir, feed, listen string, more ...string) (*process, *client.Client) {
 	t.Helper()
 	p, address := start(t, []string{"PATROL_ADMIN_PASSWORD=" + password}, "Patrol console on ",
-		"console", "--data-dir", dir, "--listen", listen, "--feed-url", feed)
+		append([]string{"console", "--data-dir", dir, "--listen", listen, "--feed-url", feed}, more...)...)
 	parsed, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)

@@ -74,8 +74,9 @@ Every flag is also a variable and a key of the file that --config names:
 		consoleCommand(s), agentCommand(), quickstartCommand(),
 		scanCommand(), feedCommand(),
 		nodesCommand(), sbomsCommand(), scansCommand(), findingsCommand(), vulnerabilitiesCommand(), decisionsCommand(), componentsCommand(), schedulesCommand(), reportsCommand(), eventsCommand(),
+		integrationsCommand(), rulesCommand(), deliveriesCommand(), secretsCommand(),
 		usersCommand(), tokensCommand(), auditCommand(),
-		backupCommand(), restoreCommand(), doctorCommand(), simulateCommand(),
+		backupCommand(), restoreCommand(), doctorCommand(s), simulateCommand(),
 		openAPICommand(), versionCommand(),
 	)
 	return cmd

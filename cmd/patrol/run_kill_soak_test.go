@@ -23,6 +23,12 @@ func TestKillReplicasInARun(t *testing.T) {
 	killInARun(t, among(t, 3), 1000, 20)
 }
 
+// TestKillWhileNotifyingLong kills the console twenty times while it delivers 10,000
+// notifications.
+func TestKillWhileNotifyingLong(t *testing.T) {
+	killWhileNotifying(t, 10_000, 20, 0.001)
+}
+
 // among are consoles on one database, of which any is killed.
 func among(t *testing.T, consoles int) *killable {
 	url, dir := dbtest.PostgresURL(t), t.TempDir()

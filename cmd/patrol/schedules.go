@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"patrol/internal/client"
@@ -183,18 +182,8 @@ func (r *remote) schedule(ctx context.Context, named string) (*client.Client, st
 
 // schedulePath is where the API has a schedule that is named by its id or its name.
 func schedulePath(ctx context.Context, c *client.Client, named string) (string, error) {
-	if uuid.Validate(named) == nil {
-		return "schedules/" + named, nil
-	}
-	for s, err := range client.List[schedule.Schedule](ctx, c, "schedules", nil) {
-		if err != nil {
-			return "", err
-		}
-		if s.Name == named {
-			return "schedules/" + s.ID, nil
-		}
-	}
-	return "", fmt.Errorf("there is no schedule %q: patrol schedules list shows names and ids", named)
+	id, err := idOf(ctx, c, "schedules", "schedule", named)
+	return "schedules/" + id, err
 }
 
 // say tells of a schedule that was just changed.

@@ -165,7 +165,10 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 		OnArrive:  []func(context.Context, *db.Tx, []fleet.NodeName) error{c.scans.Arrive},
 	})
 	c.schedules = schedule.NewService(c.db, c.scans, c.fleet, c.feed, signals, now)
-	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL, Listening: c.fleet.Listening}, now)
+	c.operations = operations.NewService(c.db, c.events, c.feed, operations.Options{
+		DataDir: o.DataDir, Version: o.Version, FeedURL: o.FeedURL, Listening: c.fleet.Listening,
+		Unopened: func(ctx context.Context) ([]string, error) { return told(c.notify.CheckSecrets(ctx)) },
+	}, now)
 	c.findings.SetDue(c.operations.Due)
 	c.metrics = c.operations.Metrics()
 	if err := c.openNotify(signals, now); err != nil {
@@ -186,7 +189,7 @@ func Open(ctx context.Context, o Options) (_ *Console, err error) {
 
 // openNotify makes the room that tells people and other systems.
 func (c *Console) openNotify(signals *lease.Signals, now func() time.Time) error {
-	keeper, err := secret.Open(filepath.Join(c.options.DataDir, "secrets.key"), c.options.SecretsKey)
+	keeper, err := secret.Open(filepath.Join(c.options.DataDir, operations.SecretsKey), c.options.SecretsKey)
 	if err != nil {
 		return err
 	}
@@ -194,6 +197,27 @@ func (c *Console) openNotify(signals *lease.Signals, now func() time.Time) error
 		Kinds: kinds.All(), Guard: outgoing.New(c.options.OutgoingAllow), Keeper: keeper, PublicURL: c.options.PublicURL, Team: c.auth.TeamSelector,
 	}, now)
 	return nil
+}
+
+// told are integrations whose secrets cannot be opened, as people read it.
+func told(unopened []notify.Unopened, err error) ([]string, error) {
+	lines := make([]string, len(unopened))
+	for i, u := range unopened {
+		lines[i] = u.Name + ": " + u.Why.Error()
+	}
+	return lines, err
+}
+
+// warnOfSecrets tells at the start what else would show only once something is to be
+// sent: that another key sealed secrets than this console has.
+func (c *Console) warnOfSecrets(ctx context.Context) {
+	unopened, err := told(c.notify.CheckSecrets(ctx))
+	if err != nil {
+		slog.WarnContext(ctx, "the secrets of integrations could not be looked at", "error", err)
+	}
+	if len(unopened) > 0 {
+		slog.WarnContext(ctx, "secrets of integrations cannot be opened, so this console sends nothing to them; what to do: "+operations.SecretsAdvice, "integrations", unopened)
+	}
 }
 
 func openDatabase(ctx context.Context, o Options) (*db.DB, error) {
@@ -252,6 +276,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	c.warnOfSecrets(ctx)
 	// The loops end with the server, whichever way it ends.
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup

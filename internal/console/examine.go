@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"patrol/internal/feed"
+	"patrol/internal/notify"
 	"patrol/internal/operations"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/lease"
+	"patrol/internal/platform/secret"
 )
 
 // Examine looks at what a console keeps, which may be running or not, and changes
@@ -33,6 +35,12 @@ func Examine(ctx context.Context, o Options) (d operations.Diagnosis, err error)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	f := feed.NewService(store, database, feed.Settings{}, time.Now)
+	keeper, err := secret.Read(filepath.Join(o.DataDir, operations.SecretsKey), o.SecretsKey)
+	if err != nil {
+		return d, err
+	}
+	integrations := notify.NewService(database, nil, nil, lease.NewSignals(), notify.Options{Keeper: keeper}, time.Now)
+	unopened := func(ctx context.Context) ([]string, error) { return told(integrations.CheckSecrets(ctx)) }
 	events := event.NewLog(database, lease.NewSignals(), time.Now)
-	return operations.NewService(database, events, f, operations.Options{DataDir: o.DataDir, FeedURL: o.FeedURL}, time.Now).Examine(ctx), nil
+	return operations.NewService(database, events, f, operations.Options{DataDir: o.DataDir, FeedURL: o.FeedURL, Unopened: unopened}, time.Now).Examine(ctx), nil
 }

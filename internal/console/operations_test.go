@@ -266,3 +266,33 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("states = %v", got)
 	}
 }
+
+// A sealed text opens in its own row alone; the doctor says where it does not.
+func TestDoctorOpensSecrets(t *testing.T) {
+	h := openHouse(t, publish(t))
+	token := h.token(auth.API)
+	secrets := func() operations.Symptom {
+		t.Helper()
+		d := into[operations.Diagnosis](t, h.ask("GET", "/api/v1/doctor", token, ""))
+		return d.Findings[slices.IndexFunc(d.Findings, func(s operations.Symptom) bool { return s.Name == "secrets" })]
+	}
+	if s := secrets(); s.State != operations.Fine {
+		t.Errorf("without integrations: %+v", s)
+	}
+	for _, name := range []string{"first", "second"} {
+		h.ask("POST", "/api/v1/integrations", token, `{"name":"`+name+`","kind":"http","settings":{"url":"https://hooks.example.com"}}`)
+	}
+	if s := secrets(); s.State != operations.Fine {
+		t.Errorf("with integrations: %+v", s)
+	}
+	err := h.db.Write(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.ExecContext(t.Context(), `UPDATE integration SET secrets = (SELECT secrets FROM integration WHERE name = 'first') WHERE name = 'second'`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := secrets(); s.State != operations.Broken || !strings.Contains(s.Detail, "second: ") || strings.Contains(s.Detail, "first: ") || s.Advice != operations.SecretsAdvice {
+		t.Errorf("with the secrets of another: %+v", s)
+	}
+}

@@ -42,6 +42,8 @@ type happening struct {
 	// came are findings that a rule may tell of; went are findings that count no
 	// more, so that what told of them may be over.
 	came, went []finding.Noted
+	// members are those of the event's data; what is no object has none.
+	members map[string]any
 }
 
 // enough is how many occurrences of one vulnerability are read when a decision about
@@ -51,7 +53,8 @@ const enough = 20_000
 // happenings returns what an event means; the event itself comes last.
 func (s *Service) happenings(ctx context.Context, q db.Querier, e event.Event) ([]happening, error) {
 	var all []happening
-	h := happening{Event: e, kind: OccurrenceOpened, cause: fmt.Sprint(e.ID)}
+	h := happening{Event: e, kind: OccurrenceOpened, cause: fmt.Sprint(e.ID), members: map[string]any{}}
+	_ = json.Unmarshal(e.Data, &h.members)
 	var err error
 	switch e.Type {
 	case "scan.completed":
@@ -89,7 +92,7 @@ func (s *Service) happenings(ctx context.Context, q db.Querier, e event.Event) (
 	if err != nil {
 		return nil, fmt.Errorf("read what event %d means: %w", e.ID, err)
 	}
-	return append(all, happening{Event: e, kind: e.Type, cause: fmt.Sprint(e.ID)}), nil
+	return append(all, happening{Event: e, kind: e.Type, cause: fmt.Sprint(e.ID), members: h.members}), nil
 }
 
 // changed tells of a scan whether it opened or resolved anything.

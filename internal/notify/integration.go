@@ -71,17 +71,18 @@ type IntegrationChange struct {
 
 // KindInfo is what there is to know of a kind before one is added.
 type KindInfo struct {
-	Name   string  `json:"name"`
-	Title  string  `json:"title"`
-	Tracks bool    `json:"tracks" doc:"It keeps one thing for what a rule tells of, which is changed and closed later."`
-	Fields []Field `json:"fields" nullable:"false"`
+	Name    string  `json:"name"`
+	Title   string  `json:"title"`
+	Tracks  bool    `json:"tracks" doc:"It keeps one thing for what a rule tells of, which is changed and closed later."`
+	Records bool    `json:"records" doc:"It keeps every notification, and every finding of each."`
+	Fields  []Field `json:"fields" nullable:"false"`
 }
 
 // Kinds lists the kinds of integration, as they are registered.
 func (s *Service) Kinds() []KindInfo {
 	infos := make([]KindInfo, len(s.options.Kinds))
 	for i, k := range s.options.Kinds {
-		infos[i] = KindInfo{k.Name, k.Title, k.Tracks, k.Fields}
+		infos[i] = KindInfo{k.Name, k.Title, k.Tracks, k.Records, k.Fields}
 	}
 	return infos
 }

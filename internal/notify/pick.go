@@ -95,9 +95,7 @@ func (a *asker) wants(h happening, node policy.Node, findings ...policy.Occurren
 			return false
 		}
 	}
-	data := map[string]any{}
-	_ = json.Unmarshal(h.Data, &data) // what is no object has no members
-	holds, err := a.condition.Holds(policy.Event{Type: h.kind, Subject: h.Subject, Time: h.Time, Data: data}, node, findings...)
+	holds, err := a.condition.Holds(policy.Event{Type: h.kind, Subject: h.Subject, Time: h.Time, Data: h.members}, node, findings...)
 	a.fault(err)
 	return holds
 }

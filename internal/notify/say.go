@@ -58,10 +58,8 @@ func (a *asker) sayFindings(n *Notification, m matter) {
 	for _, noted := range m.noted {
 		nodes[noted.NodeID], vulnerabilities[noted.Vulnerability] = true, true
 		counts[noted.Severity]++
-		if len(n.Findings) < MostFindings {
-			n.Findings = append(n.Findings, a.look.finding(noted))
-		}
 	}
+	n.Findings = a.findings(m.noted[:min(MostFindings, len(m.noted))])
 	worst := n.Findings[0]
 	n.Total, n.Nodes, n.Severity = len(m.noted), len(nodes), worst.Severity
 	n.URL = a.look.service.findingsURL(a.GroupBy, m)
@@ -78,6 +76,30 @@ func (a *asker) sayFindings(n *Notification, m matter) {
 		n.Text = strings.Join(append([]string{why(m)}, lines(n.Findings, n.Total)...), "\n")
 	}
 	n.Facts = append(n.Facts, Fact{"Nodes", nodeNames(n.Findings, len(nodes))})
+}
+
+func (a *asker) findings(noted []finding.Noted) []Finding {
+	found := make([]Finding, len(noted))
+	for i, n := range noted {
+		found[i] = a.look.finding(n)
+	}
+	return found
+}
+
+// mostParts is how many notifications there are of one matter for those who keep
+// every finding.
+const mostParts = 100
+
+// parts are the further notifications of a matter that has more findings than one
+// holds.
+func (a *asker) parts(n Notification, m matter) (parts []Notification) {
+	for number := 2; number <= mostParts && (number-1)*MostFindings < len(m.noted); number++ {
+		part := n
+		part.Title = fmt.Sprintf("%s (part %d)", n.Title, number)
+		part.Findings = a.findings(m.noted[(number-1)*MostFindings : min(number*MostFindings, len(m.noted))])
+		parts = append(parts, part)
+	}
+	return parts
 }
 
 // grade is how bad it is, in a word or two.

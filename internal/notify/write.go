@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"patrol/internal/platform/db"
@@ -86,13 +87,9 @@ func (w *writer) one(ctx context.Context, t telling) error {
 		}
 	}
 	if w.digest != nil {
-		if n.Action == Resolved && !w.Resolved {
-			return nil
-		}
-		if err := w.gather(ctx, t, false); err != nil {
-			return err
-		}
-	} else if n.Action != Resolved && len(w.audience(n)) > 0 {
+		return w.later(ctx, t, n.Action)
+	}
+	if n.Action != Resolved && len(w.audience(n)) > 0 {
 		if w.count >= w.Limit {
 			return w.gather(ctx, t, true)
 		}
@@ -103,10 +100,24 @@ func (w *writer) one(ctx context.Context, t telling) error {
 			return err
 		}
 	}
-	if w.digest != nil {
+	cause := w.id + "/" + t.cause + "/" + t.key + "/" + string(n.Action)
+	if err := w.notify(ctx, n, cause, w.audience(n)); err != nil {
+		return err
+	}
+	return w.rest(ctx, n, t.matter, cause)
+}
+
+// later keeps a matter for the digest.
+func (w *writer) later(ctx context.Context, t telling, as Action) error {
+	if as == Opened {
+		if err := w.raise(ctx, t.key); err != nil {
+			return err
+		}
+	}
+	if as == Resolved && !w.Resolved {
 		return nil
 	}
-	return w.notify(ctx, n, w.id+"/"+t.cause+"/"+t.key+"/"+string(n.Action), w.audience(n))
+	return w.gather(ctx, t, false)
 }
 
 // step is what a matter is to be told as, after its key was raised or not, and whether
@@ -124,19 +135,37 @@ func (m matter) step(groupBy string, raised bool) (as Action, tells bool) {
 	return m.action, true
 }
 
-// audience are the integrations that a notification is for. Changes are for those that
-// keep something; but that something is worse or overdue is news to all, and so is each
-// change of a node.
+// rest writes the findings beyond those that one notification holds, for who keeps
+// them all.
+func (w *writer) rest(ctx context.Context, n Notification, m matter, cause string) error {
+	keeping := slices.DeleteFunc(slices.Clone(w.to), func(t target) bool { return !t.records })
+	if len(keeping) == 0 {
+		return nil
+	}
+	for i, part := range w.parts(n, m) {
+		if err := w.notify(ctx, part, fmt.Sprintf("%s/%d", cause, i+2), keeping); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// audience are the integrations that a notification is for. That one more node has a
+// vulnerability changes what some of them keep; of a node, each change is news to all,
+// and so is what became worse or overdue.
 func (w *writer) audience(n Notification) []target {
-	news := w.GroupBy == ByNode || n.Type == OccurrenceReassessed || n.Type == OccurrenceOverdue
 	var to []target
 	for _, t := range w.to {
 		switch {
-		case t.tracks, t.records, n.Action == Opened, n.Action == Told, n.Action == Changed && news, n.Action == Resolved && w.Resolved:
+		case t.tracks, t.records, n.Action == Opened, n.Action == Told, n.Action == Changed && w.isNews(n), n.Action == Resolved && w.Resolved:
 			to = append(to, t)
 		}
 	}
 	return to
+}
+
+func (w *writer) isNews(n Notification) bool {
+	return w.GroupBy == ByNode || n.Type != OccurrenceOpened && isFindings(n.Type)
 }
 
 // raised returns which keys of a rule are, and since when.
@@ -198,7 +227,7 @@ func (w *writer) notify(ctx context.Context, n Notification, cause string, to []
 }
 
 func (w *writer) deliver(ctx context.Context, n Notification, to target, due time.Time) error {
-	if n.Action == Changed && !to.records {
+	if n.Action == Changed && to.tracks && !to.records && !w.isNews(n) {
 		// A newer state of the same takes the place of one that nobody has begun to send.
 		_, err := w.tx.ExecContext(ctx, `UPDATE delivery SET state = '`+Superseded+`', ended_at = $3
 			WHERE integration_id = $1 AND key = $2 AND state = '`+Pending+`' AND action = '`+string(Changed)+`' AND attempts = 0`, to.id, n.Key, w.now.UnixMicro())

@@ -27,6 +27,9 @@ import (
 const (
 	manifestName = "manifest.json"
 	databaseName = "patrol.db"
+	// SecretsKey is the file of a data directory that no backup holds: beside the
+	// database it would open what is sealed there.
+	SecretsKey = "secrets.key"
 	// format is that of the archive: a program refuses what it does not know.
 	format = 1
 )
@@ -51,7 +54,7 @@ type Entry struct {
 
 // Backup writes what is in a data directory, which a console may be using, into a
 // new file: the database as it is at one instant, the installed feed, and the
-// console's own certificate.
+// console's own certificate, but not [SecretsKey].
 func Backup(ctx context.Context, dataDir, path, version string, now time.Time) (_ Manifest, err error) {
 	m := Manifest{Format: format, Version: version, CreatedAt: now.UTC()}
 	if _, err := os.Stat(filepath.Join(dataDir, databaseName)); err != nil {

@@ -63,7 +63,7 @@ const (
 // Examine looks at all that a console stands on.
 func (s *Service) Examine(ctx context.Context) Diagnosis {
 	return Diagnosis{At: s.now().UTC(), Findings: []Symptom{
-		s.examineDisk(), s.examineDatabase(ctx), s.examineFeed(ctx), s.examineAgents(ctx), s.examineClock(ctx),
+		s.examineDisk(), s.examineDatabase(ctx), s.examineFeed(ctx), s.examineAgents(ctx), s.examineSecrets(ctx), s.examineClock(ctx),
 	}}
 }
 
@@ -193,6 +193,23 @@ func (s *Service) examineAgents(ctx context.Context) Symptom {
 	}
 	return out
 }
+
+// examineSecrets looks whether the key is there that sealed them: it is in no backup.
+func (s *Service) examineSecrets(ctx context.Context) Symptom {
+	out := Symptom{Name: "secrets", State: Fine, Detail: "the secrets of all integrations can be opened"}
+	unopened, err := s.options.Unopened(ctx)
+	switch {
+	case err != nil:
+		out.State, out.Detail = Unknown, "secrets cannot be looked at: "+err.Error()
+	case len(unopened) > 0:
+		out.State, out.Detail = Broken, fmt.Sprintf("nothing is sent to %d integrations, since their secrets cannot be opened: %s", len(unopened), strings.Join(unopened, "; "))
+		out.Advice = SecretsAdvice
+	}
+	return out
+}
+
+// SecretsAdvice says what to do about secrets that cannot be opened.
+const SecretsAdvice = "put back the key that sealed them, secrets.key in --data-dir or PATROL_SECRETS_KEY, the same for all consoles of a database, and restart; if it is lost, add these integrations anew"
 
 // examineClock compares the clock with that of who publishes the feed: a wrong one
 // makes schedules fire and sessions end at the wrong time.

@@ -42,6 +42,9 @@ type Options struct {
 	DataDir, Version string
 	// FeedURL is asked for the time, where it is a URL.
 	FeedURL string
+	// Unopened lists the integrations whose secrets no key of the console opens, each
+	// with the reason.
+	Unopened func(context.Context) ([]string, error)
 	// Listening counts the agents that listen here; nil where none can.
 	Listening func() int
 }

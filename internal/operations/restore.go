@@ -25,7 +25,8 @@ import (
 // manifestLimit is how many bytes a manifest may have.
 const manifestLimit = 1 << 20
 
-// Restore unpacks a backup into a data directory that is empty or does not exist.
+// Restore unpacks a backup into a data directory that is empty or does not exist, or
+// holds the key of secrets, which no backup does.
 // Every file is checked before the first one is in place.
 func Restore(ctx context.Context, backup, dataDir string) (_ Manifest, err error) {
 	if err := mustBeEmpty(dataDir); err != nil {
@@ -55,8 +56,8 @@ func mustBeEmpty(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() != "lost+found" { // which a disk of its own begins with
-			return fmt.Errorf("%s is not empty: restore into a new directory, and start the console with it", dir)
+		if e.Name() != "lost+found" && e.Name() != SecretsKey { // a disk of its own begins with the first
+			return fmt.Errorf("%s is not empty: restore into a new directory, in which nothing but %s may be, and start the console with it", dir, SecretsKey)
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -107,7 +106,7 @@ func (r *Rule) Holds(e Event, n Node, findings ...Occurrence) (bool, error) {
 	if n.LastScanAt.IsZero() {
 		n.LastScanAt = time.Unix(0, 0).UTC()
 	}
-	out, _, err := r.program.Eval(map[string]any{"event": e, "node": n, "findings": slices.Concat([]Occurrence{}, findings)})
+	out, _, err := r.program.Eval(map[string]any{"event": e, "node": n, "findings": append([]Occurrence{}, findings...)})
 	if err != nil {
 		if strings.Contains(err.Error(), "no such key") {
 			return false, nil

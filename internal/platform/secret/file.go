@@ -126,7 +126,7 @@ func (f keyFile) write(keys []*age.X25519Identity) (path string, err error) {
 	var text strings.Builder
 	text.WriteString(header)
 	for _, key := range keys {
-		text.WriteString("# public key: " + key.Recipient().String() + "\n" + key.String() + "\n")
+		text.WriteString(lines(key))
 	}
 	_, err = file.WriteString(text.String())
 	f.reach("written")
@@ -135,6 +135,11 @@ func (f keyFile) write(keys []*age.X25519Identity) (path string, err error) {
 	}
 	f.reach("synced")
 	return file.Name(), nil
+}
+
+// lines are a key as age-keygen writes it, with its public side.
+func lines(key *age.X25519Identity) string {
+	return "# public key: " + key.Recipient().String() + "\n" + key.String() + "\n"
 }
 
 // temporary begins the names of files that are not yet, or never came to be, the one.

@@ -79,6 +79,30 @@ func open(file keyFile, given string) (*Keeper, error) {
 	return &Keeper{file: file, keys: keys}, nil
 }
 
+// Read is Open for who only reveals: a file that is not there is not made, and the
+// keeper has no key. It must not seal.
+func Read(path, given string) (*Keeper, error) {
+	if strings.TrimSpace(given) != "" {
+		return Open(path, given)
+	}
+	file := keyFile{path: path}
+	keys, err := file.load()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open the key of secrets: %w", err)
+	}
+	return &Keeper{file: file, keys: keys}, nil
+}
+
+// NewKey returns a new key as a file or the configuration may hold it: two lines, of
+// which the first is a comment with its public side.
+func NewKey() (string, error) {
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		return "", fmt.Errorf("make a key: %w", err)
+	}
+	return lines(key), nil
+}
+
 // present returns the key that seals.
 func (k *Keeper) present() *age.X25519Identity {
 	k.mu.RLock()
@@ -142,6 +166,9 @@ func (k *Keeper) has(keys []*age.X25519Identity) string {
 	where := k.file.path
 	if where == "" {
 		where = "the configuration"
+	}
+	if len(keys) == 0 {
+		return "there is no " + where
 	}
 	ids := make([]string, len(keys))
 	for i, key := range keys {
