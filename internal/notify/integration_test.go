@@ -2,9 +2,11 @@ package notify_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"patrol/internal/notify"
@@ -282,5 +284,38 @@ func TestDisabledIntegration(t *testing.T) {
 		h.wantTold("while it is disabled")
 		enable(true)
 		h.wantTold("of what was told before", "talk told medium A schedule missed fire times")
+	})
+}
+
+// What is set while the key changes is not sealed by a key that is forgotten.
+func TestRotateKeyWhileSecretsAreSet(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		ids := make([]string, 5)
+		for n := range ids {
+			ids[n] = h.add(notify.NewIntegration{Name: fmt.Sprint("chat ", n), Kind: "chat", Settings: notify.Settings{"place": fmt.Sprint(n), "token": "token-17"}})
+		}
+		var all sync.WaitGroup
+		for _, id := range ids {
+			all.Go(func() {
+				for range 5 {
+					if _, err := h.EditIntegration(t.Context(), id, notify.IntegrationChange{Settings: notify.Settings{"token": "token-18"}}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Go(func() {
+			for range 5 {
+				if _, err := h.RotateKey(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		all.Wait()
+		for _, id := range ids {
+			if trial, err := h.Test(t.Context(), id); err != nil || !trial.OK {
+				t.Errorf("%+v, %v", trial, err)
+			}
+		}
 	})
 }

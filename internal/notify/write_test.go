@@ -10,6 +10,7 @@ import (
 	"patrol/internal/finding"
 	"patrol/internal/notify"
 	"patrol/internal/platform/auth"
+	"patrol/internal/sbom"
 )
 
 // What is more than a rule's limit is told together in one, at the end of ten minutes.
@@ -311,5 +312,40 @@ func TestDecisions(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.wantTold("both are", "talk resolved critical Resolved: "+title+"web-2")
+	})
+}
+
+// Whoever keeps all gets every finding, in further notifications of the same key; others
+// get the worst of them, and how many there are.
+func TestMoreThanOneHolds(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		var records []record
+		var modules []sbom.Component
+		for n := range 250 {
+			r := record{fmt.Sprint("GO-", n), fmt.Sprint("example.org/m", n), "", fmt.Sprintf("CVE-2026-%d", 1000+n), medium}
+			if n == 240 {
+				r.vector = critical
+			}
+			records, modules = append(records, r), append(modules, module(r, "1.0.0"))
+		}
+		h.feed.publish(records...)
+		d := about(h.integration("chat", "talk"), h.integration("store", "lake"))
+		d.GroupBy = notify.ByNode
+		h.rule(d)
+		h.scan(h.node("web-1"), modules...)
+		h.read()
+		h.send()
+		seen := map[string]map[string]bool{"talk": {}, "lake": {}}
+		for _, a := range h.sent.got() {
+			if a.Total != 250 || a.Severity != "critical" || !strings.HasSuffix(a.Key, h.deliveries(notify.DeliveryQuery{})[0].Key[36:]) {
+				t.Errorf("%s got %s %d %s", a.to, a.Title, a.Total, a.Severity)
+			}
+			for _, f := range a.Findings {
+				seen[a.to][f.Vulnerability] = true
+			}
+		}
+		if len(seen["talk"]) != notify.MostFindings || len(seen["lake"]) != 250 || !seen["talk"]["CVE-2026-1240"] {
+			t.Errorf("the chat has %d, the store %d findings", len(seen["talk"]), len(seen["lake"]))
+		}
 	})
 }
