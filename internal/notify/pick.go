@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -215,20 +216,39 @@ func worstFirst(a, b finding.Noted) int {
 	return weight(b) - weight(a)
 }
 
-// large leaves out what is not on enough nodes yet.
+// large leaves out what is not on enough nodes yet. What is now is told with all of
+// them, as those that had it before were not told of.
 func (a *asker) large(ctx context.Context, h happening, groups []matter) ([]matter, error) {
 	if a.MinNodes <= 1 {
 		return groups, nil
 	}
+	keys := make([]string, len(groups))
+	for i, m := range groups {
+		keys[i] = m.key
+	}
+	since, err := a.raised(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
 	var on []matter
 	for _, m := range groups {
-		nodes, err := a.left(ctx, h, m.key, a.MinNodes)
+		_, told := since[m.key]
+		upTo := a.MinNodes
+		if !told {
+			upTo = math.MaxInt
+		}
+		nodes, open, err := a.left(ctx, h, m.key, upTo)
 		if err != nil {
 			return nil, err
 		}
-		if nodes >= a.MinNodes {
-			on = append(on, m)
+		if nodes < a.MinNodes {
+			continue
 		}
+		if !told {
+			slices.SortStableFunc(open, worstFirst)
+			m.noted = open
+		}
+		on = append(on, m)
 	}
 	return on, nil
 }
@@ -254,7 +274,7 @@ func (a *asker) over(ctx context.Context, h happening) ([]matter, error) {
 		if len(under) == 0 {
 			continue
 		}
-		nodes, err := a.left(ctx, h, m.key, 1)
+		nodes, _, err := a.left(ctx, h, m.key, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -297,8 +317,8 @@ func (m matter) under(names []string, since map[string]time.Time) []string {
 const page = 500
 
 // left counts the nodes on which something of a key is open that matters to the rule,
-// up to a number.
-func (a *asker) left(ctx context.Context, h happening, key string, upTo int) (int, error) {
+// up to a number, and returns what that is.
+func (a *asker) left(ctx context.Context, h happening, key string, upTo int) (nodes int, wanted []finding.Noted, err error) {
 	which := finding.Which{Vulnerability: key}
 	switch a.GroupBy {
 	case ByNode:
@@ -306,24 +326,25 @@ func (a *asker) left(ctx context.Context, h happening, key string, upTo int) (in
 	case ByOccurrence:
 		which = finding.Which{}
 		if _, err := fmt.Sscanf(key, "occurrence/%d", &which.Occurrence); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
 	on := make(map[string]bool)
 	for after := int64(0); ; {
 		open, err := a.look.service.findings.StillOpen(ctx, a.look.q, which, after, page)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
-		wanted, err := a.filter(ctx, h, open, finding.Open)
+		mattering, err := a.filter(ctx, h, open, finding.Open)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
-		for _, n := range wanted {
+		for _, n := range mattering {
 			on[n.NodeID] = true
 		}
+		wanted = append(wanted, mattering...)
 		if len(open) < page || len(on) >= upTo {
-			return len(on), nil
+			return len(on), wanted, nil
 		}
 		after = open[len(open)-1].ID
 	}

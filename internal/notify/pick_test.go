@@ -94,7 +94,7 @@ func TestMinNodes(t *testing.T) {
 		h.scan(nodes[1], module(leak, "1.0.0"))
 		h.wantTold("on two")
 		h.scan(nodes[2], module(leak, "1.0.0"))
-		h.wantTold("on three", "talk opened critical "+title+"web-2")
+		h.wantTold("on three", "talk opened critical "+title+"3 nodes")
 		h.scan(nodes[3], module(leak, "1.0.0"))
 		h.wantTold("on four")
 		for _, node := range nodes[:3] {

@@ -10,6 +10,9 @@ import (
 	"patrol/internal/finding"
 	"patrol/internal/notify"
 	"patrol/internal/platform/auth"
+	"patrol/internal/platform/db"
+	"patrol/internal/platform/db/dbtest"
+	"patrol/internal/platform/event"
 	"patrol/internal/sbom"
 )
 
@@ -84,9 +87,13 @@ func TestRuleIsReadOnce(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		other := h.another()
 		h.tells("chat", "talk")
-		for n := range 450 { // more than one batch
-			h.happens("schedule.missed", fmt.Sprint("s", n), "", nil)
+		news := make([]event.News, 450) // more than one batch
+		for n := range news {
+			news[n] = event.News{Subject: fmt.Sprint("s", n)}
 		}
+		dbtest.Write(t, h.db, func(tx *db.Tx) error {
+			return event.AppendAll(t.Context(), tx, h.clock.Now(), "schedule.missed", news)
+		})
 		done := make(chan error)
 		for _, console := range []house{h, other} {
 			go func() {
