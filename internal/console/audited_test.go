@@ -40,7 +40,7 @@ const far = `{"name":"x","kind":"http","settings":{"url":"https://hooks.example.
 func (h *house) givenUp(integration string) string {
 	h.t.Helper()
 	dbtest.Write(h.t, h.db, func(tx *db.Tx) error {
-		_, err := tx.ExecContext(h.t.Context(), `INSERT INTO notification (id, rule_id, cause, content, created_at) VALUES ('n', 'r', 'c', '{}', 0)`)
+		_, err := tx.ExecContext(h.t.Context(), `INSERT INTO notification (id, rule_id, cause, title, content, created_at) VALUES ('n', 'r', 'c', 't', '{}', 0)`)
 		if err == nil {
 			_, err = tx.ExecContext(h.t.Context(), `INSERT INTO delivery (id, integration_id, notification_id, rule_id, key, action, state, due_at, created_at)
 				VALUES ('given-up', $1, 'n', 'r', 'k', 'told', 'dead', 0, 0)`, integration)

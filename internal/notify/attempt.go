@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +16,7 @@ import (
 )
 
 const (
-	// givenUpAfter is how long a notification is tried.
+	// givenUpAfter is how long a notification is tried, from the first attempt on.
 	givenUpAfter = 24 * time.Hour
 	// patienceWith is how many attempts in a row may fail before an integration is
 	// left alone for a while, each time for longer.
@@ -48,7 +49,7 @@ func (s *Service) attempt(ctx context.Context, j job, sender Sender, secrets []s
 		err = fmt.Errorf("%w: %v", errLate, s.patience)
 	}
 	request, response := exchange.Said(secrets)
-	o := attempted{at: at, took: took, ref: ref, err: err, request: request, response: response}
+	o := attempted{at: at, took: took, ref: clean(ref), err: err, request: request, response: response}
 	if err != nil {
 		o.because = explain(err, secrets)
 	}
@@ -101,12 +102,7 @@ func (s *Service) record(ctx context.Context, j job, o attempted) error {
 		if err := s.end(ctx, tx, j, o); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO attempt (delivery_id, number, at, took, error, request, response) VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (delivery_id, number) DO NOTHING`, j.claim.ID, j.claim.Attempt, o.at.UnixMicro(), o.took.Microseconds(), o.because, o.request, o.response)
-		if err == nil && j.claim.Attempt > attemptsKept {
-			_, err = tx.ExecContext(ctx, `DELETE FROM attempt WHERE delivery_id = $1 AND number <= $2`, j.claim.ID, j.claim.Attempt-attemptsKept)
-		}
-		if err != nil {
+		if err := s.log(ctx, tx, j.claim.ID, o); err != nil {
 			return err
 		}
 		if o.err == nil {
@@ -120,6 +116,19 @@ func (s *Service) record(ctx context.Context, j job, o attempted) error {
 	return err
 }
 
+// log adds the attempt to those that are kept. They are counted on when a delivery is
+// sent again by hand, whose claims are counted anew.
+func (s *Service) log(ctx context.Context, tx *db.Tx, delivery string, o attempted) error {
+	var number int
+	err := tx.QueryRowContext(ctx, `INSERT INTO attempt (delivery_id, number, at, took, error, request, response)
+		VALUES ($1, COALESCE((SELECT max(number) FROM attempt WHERE delivery_id = $1), 0) + 1, $2, $3, $4, $5, $6) RETURNING number`,
+		delivery, o.at.UnixMicro(), o.took.Microseconds(), o.because, o.request, o.response).Scan(&number)
+	if err == nil && number > attemptsKept {
+		_, err = tx.ExecContext(ctx, `DELETE FROM attempt WHERE delivery_id = $1 AND number <= $2`, delivery, number-attemptsKept)
+	}
+	return err
+}
+
 // end moves the delivery on: delivered, due again later, or given up.
 func (s *Service) end(ctx context.Context, tx *db.Tx, j job, o attempted) error {
 	now := s.now()
@@ -128,7 +137,7 @@ func (s *Service) end(ctx context.Context, tx *db.Tx, j job, o attempted) error 
 	errors.As(o.err, &failure)
 	switch {
 	case o.err == nil:
-	case failure != nil && failure.Rejected, now.Sub(j.createdAt) >= givenUpAfter:
+	case failure != nil && failure.Rejected, now.Sub(j.beganAt) >= givenUpAfter:
 		state = Dead
 	default:
 		if err := deliveries.Retry(ctx, tx, j.claim, now); err != nil {
@@ -138,8 +147,8 @@ func (s *Service) end(ctx context.Context, tx *db.Tx, j job, o attempted) error 
 		if failure != nil {
 			after = failure.After
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE delivery SET error = $2, due_at = CASE WHEN due_at < $3 THEN $3 ELSE due_at END WHERE id = $1`,
-			j.claim.ID, o.because, now.Add(after).UnixMicro())
+		_, err := tx.ExecContext(ctx, `UPDATE delivery SET error = $2, due_at = CASE WHEN due_at < $3 THEN $3 ELSE due_at END, began_at = $4 WHERE id = $1`,
+			j.claim.ID, o.because, now.Add(after).UnixMicro(), j.beganAt.UnixMicro())
 		return err
 	}
 	if err := deliveries.Finish(ctx, tx, j.claim, state); err != nil {
@@ -149,7 +158,8 @@ func (s *Service) end(ctx context.Context, tx *db.Tx, j job, o attempted) error 
 	return err
 }
 
-// well notes that the integration delivers.
+// well notes that the integration delivers. A pause stays: it was asked for after this
+// attempt began, as none begins in one.
 func (s *Service) well(ctx context.Context, tx *db.Tx, id string) error {
 	var told int
 	now := s.now()
@@ -158,7 +168,7 @@ func (s *Service) well(ctx context.Context, tx *db.Tx, id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE integration SET failures = 0, failing_since = NULL, failing_because = '', told_failing = 0, resumes_at = 0, delivered_at = $2 WHERE id = $1`, id, now.UnixMicro())
+	_, err = tx.ExecContext(ctx, `UPDATE integration SET failures = 0, failing_since = NULL, failing_because = '', told_failing = 0, delivered_at = $2 WHERE id = $1`, id, now.UnixMicro())
 	if err != nil || told == 0 {
 		return err
 	}
@@ -193,10 +203,7 @@ func (s *Service) ill(ctx context.Context, tx *db.Tx, id string, o attempted) er
 	if told == 1 || failures < patienceWith && (failure == nil || !failure.Rejected) {
 		return nil
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE integration SET told_failing = 1 WHERE id = $1`, id); err != nil {
-		return err
-	}
-	return event.Append(ctx, tx, now, integrationFailing, id, map[string]any{"name": name, "error": o.because})
+	return s.tellFailing(ctx, tx, id, name, o.because)
 }
 
 // pause is how long an integration is left alone: as long as it asks for, and from the
@@ -215,11 +222,26 @@ func pause(failures int, failure *Failure) time.Duration {
 
 // blocked notes an integration that cannot be sent to at all, such as one whose
 // secrets this console cannot read.
-func (s *Service) blocked(ctx context.Context, w waiting, why error) error {
+func (s *Service) blocked(ctx context.Context, w waiting, because string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		now := s.now()
-		_, err := tx.ExecContext(ctx, `UPDATE integration SET failures = failures + 1, failing_because = $2, failing_since = COALESCE(failing_since, $3), resumes_at = $4 WHERE id = $1`,
-			w.ID, shorten(why.Error(), 1000), now.UnixMicro(), now.Add(time.Minute).UnixMicro())
-		return err
+		var told int
+		err := tx.QueryRowContext(ctx, `UPDATE integration SET failures = failures + 1, failing_because = $2, failing_since = COALESCE(failing_since, $3), resumes_at = $4 WHERE id = $1
+			RETURNING told_failing`, w.ID, because, now.UnixMicro(), now.Add(time.Minute).UnixMicro()).Scan(&told)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return nil // it was removed
+		case err != nil || told == 1:
+			return err
+		}
+		return s.tellFailing(ctx, tx, w.ID, w.Name, because)
 	})
+}
+
+// tellFailing says that an integration cannot deliver, which is told once.
+func (s *Service) tellFailing(ctx context.Context, tx *db.Tx, id, name, because string) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE integration SET told_failing = 1 WHERE id = $1`, id); err != nil {
+		return err
+	}
+	return event.Append(ctx, tx, s.now(), integrationFailing, id, map[string]any{"name": name, "error": because})
 }

@@ -51,23 +51,24 @@ func (s *Service) deliver(ctx context.Context) {
 	defer sending.Wait()
 	failing := logs.Lasting{What: "deliveries could not be looked for; it will be tried again"}
 	s.signals.Loop(ctx, deliveryTopic, func(ctx context.Context) time.Duration {
-		wait, err := s.dispatch(ctx, &sending)
+		wait := deliverPoll
+		_, err := s.dispatch(ctx, &sending)
+		if err == nil {
+			wait, err = s.nextDelivery(ctx)
+		}
 		failing.Note(ctx, err)
 		return wait
 	})
 }
 
-// Deliver sends everything that is due now, and returns when that is done.
+// Deliver sends everything that is due now and may be sent, and returns when that is
+// done.
 func (s *Service) Deliver(ctx context.Context) error {
 	for {
 		var sending sync.WaitGroup
-		_, err := s.dispatch(ctx, &sending)
+		begun, err := s.dispatch(ctx, &sending)
 		sending.Wait()
-		if err != nil {
-			return err
-		}
-		due, err := s.due(ctx)
-		if err != nil || len(due) == 0 {
+		if err != nil || begun == 0 {
 			return err
 		}
 	}
@@ -94,33 +95,35 @@ func (s *Service) due(ctx context.Context) ([]waiting, error) {
 	return found, nil
 }
 
-// dispatch begins to send what is due and there is room for, and returns when to look
-// again.
-func (s *Service) dispatch(ctx context.Context, sending *sync.WaitGroup) (time.Duration, error) {
+// dispatch begins to send what is due and there is room for, and returns how many
+// deliveries it began.
+func (s *Service) dispatch(ctx context.Context, sending *sync.WaitGroup) (begun int, err error) {
 	due, err := s.due(ctx)
 	if err != nil {
-		return deliverPoll, err
+		return 0, err
 	}
 	for _, w := range due {
-		if err := s.fill(ctx, sending, w); err != nil {
-			return deliverPoll, err
+		n, err := s.fill(ctx, sending, w)
+		begun += n
+		if err != nil {
+			return begun, err
 		}
 	}
-	return s.nextDelivery(ctx)
+	return begun, nil
 }
 
 // fill begins deliveries to one integration, as many as there is room for.
-func (s *Service) fill(ctx context.Context, sending *sync.WaitGroup, w waiting) error {
+func (s *Service) fill(ctx context.Context, sending *sync.WaitGroup, w waiting) (begun int, err error) {
 	l, room := s.lane(w)
 	if room == 0 {
-		return nil
+		return 0, nil
 	}
 	if err := l.open(s, w); err != nil {
-		return s.blocked(ctx, w, err)
+		return 0, s.blocked(ctx, w, explain(err, l.secrets))
 	}
 	jobs, err := s.claim(ctx, w.ID, room)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	s.mu.Lock()
 	l.running += len(jobs)
@@ -140,7 +143,7 @@ func (s *Service) fill(ctx context.Context, sending *sync.WaitGroup, w waiting) 
 			}
 		})
 	}
-	return nil
+	return len(jobs), nil
 }
 
 // lane returns the way to an integration, and how many deliveries may begin: one at a
@@ -180,13 +183,15 @@ func (l *lane) open(s *Service, w waiting) error {
 	if err != nil {
 		return err
 	}
+	l.secrets = slices.Collect(maps.Values(hidden))
 	all := maps.Clone(w.Settings)
 	maps.Copy(all, hidden)
 	sender, err := kind.Prepare(all, s.options.Guard)
 	if err != nil {
+		l.sender = nil
 		return err
 	}
-	l.sender, l.version, l.secrets = sender, w.version, slices.Collect(maps.Values(hidden))
+	l.sender, l.version = sender, w.version
 	return nil
 }
 
@@ -197,7 +202,7 @@ type job struct {
 	integration  string
 	key          string
 	action       Action
-	createdAt    time.Time
+	beganAt      time.Time // with the first attempt
 	notification Notification
 }
 
@@ -213,10 +218,13 @@ func (s *Service) claim(ctx context.Context, integration string, n int) ([]job, 
 		claims, err := deliveries.Claim(ctx, tx, s.now(), n, inOrder, integration)
 		for _, c := range claims {
 			j := job{claim: c, integration: integration}
-			err := tx.QueryRowContext(ctx, `SELECT d.number, d.key, d.action, d.created_at, n.content FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id WHERE d.id = $1`, c.ID).
-				Scan(&j.number, &j.key, &j.action, db.Time{Time: &j.createdAt}, db.JSON{Into: &j.notification})
+			err := tx.QueryRowContext(ctx, `SELECT d.number, d.key, d.action, d.began_at, n.content FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id WHERE d.id = $1`, c.ID).
+				Scan(&j.number, &j.key, &j.action, db.Time{Time: &j.beganAt}, db.JSON{Into: &j.notification})
 			if err != nil {
 				return err
+			}
+			if j.beganAt.IsZero() {
+				j.beganAt = s.now()
 			}
 			// What the far side called it when it was last told of this key.
 			err = tx.QueryRowContext(ctx, `SELECT COALESCE((SELECT ref FROM delivery WHERE integration_id = $1 AND key = $2 AND number < $3 AND ref <> '' ORDER BY number DESC LIMIT 1), '')`,

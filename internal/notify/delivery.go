@@ -54,7 +54,7 @@ type DeliveryQuery struct {
 	State       string `query:"state" enum:"pending,delivered,dead,superseded"`
 }
 
-const deliveryColumns = `d.number, d.id, d.integration_id, d.rule_id, d.key, d.action, COALESCE(n.content->>'title', ''), d.state, d.attempts, d.error, d.ref, d.created_at, d.due_at, d.ended_at`
+const deliveryColumns = `d.number, d.id, d.integration_id, d.rule_id, d.key, d.action, n.title, d.state, d.attempts, d.error, d.ref, d.created_at, d.due_at, d.ended_at`
 
 func scanDelivery(scan db.Scan) (d Delivery, err error) {
 	err = scan(&d.number, &d.ID, &d.Integration, &d.Rule, &d.Key, &d.Action, &d.Title, &d.State, &d.Attempts, &d.Error, &d.Ref,
@@ -71,7 +71,7 @@ func (s *Service) Deliveries(ctx context.Context, q DeliveryQuery, p rest.Paging
 	if err := p.Decode(&last); err != nil {
 		return rest.Page[Delivery]{}, err
 	}
-	where, args := `($1 = 0 OR d.number < $1)`, []any{last, p.Limit + 1}
+	where, args := `(CAST($1 AS BIGINT) = 0 OR d.number < $1)`, []any{last, p.Limit + 1}
 	for _, c := range []struct{ column, value string }{{"integration_id", q.Integration}, {"rule_id", q.Rule}, {"state", q.State}} {
 		if c.value != "" {
 			args = append(args, c.value)
@@ -130,14 +130,14 @@ func (s *Service) Redeliver(ctx context.Context, id string) (DeliveryLog, error)
 			return problem.Conflict("the delivery is %s, not dead", state)
 		}
 		var later int
-		err = tx.QueryRowContext(ctx, `SELECT count(*) FROM delivery WHERE integration_id = $1 AND key = $2 AND number > $3 AND state = 'delivered'`, integration, key, number).Scan(&later)
+		err = tx.QueryRowContext(ctx, `SELECT count(*) FROM delivery AS l WHERE integration_id = $1 AND key = $2 AND number > $3 AND `+there, integration, key, number, s.now().UnixMicro()).Scan(&later)
 		if err != nil {
 			return err
 		}
 		if later > 0 {
 			return problem.Conflict("something newer of the same was delivered already, which this would undo")
 		}
-		if err := s.revive(ctx, tx, `id = $1`, id); err != nil {
+		if err := s.revive(ctx, tx, integration, `id = $3`, id); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, s.now(), "delivery.redelivered", audit.Subject{Kind: "delivery", ID: id}, nil, nil)
@@ -148,6 +148,10 @@ func (s *Service) Redeliver(ctx context.Context, id string) (DeliveryLog, error)
 	return s.Delivery(ctx, id)
 }
 
+// there holds for a delivery l that the far side has, or may have at any moment; $4 is
+// now.
+const there = `(l.state = 'delivered' OR l.state = 'pending' AND l.lease_until > $4)`
+
 // RedeliverAll does so with all of an integration for which that is possible, and
 // tries the integration at once.
 func (s *Service) RedeliverAll(ctx context.Context, integration string) (Integration, error) {
@@ -156,8 +160,8 @@ func (s *Service) RedeliverAll(ctx context.Context, integration string) (Integra
 		if err != nil {
 			return err
 		}
-		err = s.revive(ctx, tx, `integration_id = $1 AND state = 'dead' AND NOT EXISTS (SELECT 1 FROM delivery AS l WHERE l.integration_id = delivery.integration_id
-			AND l.key = delivery.key AND l.number > delivery.number AND l.state = 'delivered')`, integration)
+		err = s.revive(ctx, tx, integration, `state = $3 AND NOT EXISTS (SELECT 1 FROM delivery AS l WHERE l.integration_id = delivery.integration_id
+			AND l.key = delivery.key AND l.number > delivery.number AND `+there+`)`, Dead, s.now().UnixMicro())
 		if err != nil {
 			return err
 		}
@@ -169,21 +173,25 @@ func (s *Service) RedeliverAll(ctx context.Context, integration string) (Integra
 	return s.Integration(ctx, integration)
 }
 
-func (s *Service) revive(ctx context.Context, tx *db.Tx, which string, id string) error {
-	now := s.now().UnixMicro()
-	_, err := tx.ExecContext(ctx, `UPDATE integration SET resumes_at = 0, failures = 0 WHERE id = (SELECT min(integration_id) FROM delivery WHERE `+which+`)`, id)
+// revive has deliveries of an integration sent once more, as if they were new; the
+// parameters of which begin at $3.
+func (s *Service) revive(ctx context.Context, tx *db.Tx, integration, which string, args ...any) error {
+	_, err := tx.ExecContext(ctx, `UPDATE integration SET resumes_at = 0, failures = 0 WHERE id = $1`, integration)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE delivery SET state = '`+Pending+`', due_at = $2, created_at = $2, ended_at = NULL, attempts = 0 WHERE `+which, id, now)
+	_, err = tx.ExecContext(ctx, `UPDATE delivery SET state = '`+Pending+`', due_at = $2, began_at = NULL, ended_at = NULL, attempts = 0 WHERE integration_id = $1 AND `+which,
+		append([]any{integration, s.now().UnixMicro()}, args...)...)
 	tx.Wake(deliveryTopic)
 	return err
 }
 
 // Sweep removes notifications with their deliveries that ended before a moment, and
-// returns how many.
+// returns how many. What tells where something stands that is still open stays.
 func (s *Service) Sweep(ctx context.Context, moment time.Time) (int64, error) {
 	return s.db.SweepOldest(ctx, `SELECT n.id FROM notification AS n WHERE n.created_at < $1
-		AND NOT EXISTS (SELECT 1 FROM delivery AS d WHERE d.notification_id = n.id AND d.state = 'pending') ORDER BY n.created_at, n.id`,
+		AND NOT EXISTS (SELECT 1 FROM delivery AS d WHERE d.notification_id = n.id AND d.state = 'pending')
+		AND NOT EXISTS (SELECT 1 FROM delivery AS d JOIN raised AS r ON r.rule_id = d.rule_id AND r.key = substr(d.key, length(d.rule_id) + 2)
+			WHERE d.notification_id = n.id AND d.ref <> '') ORDER BY n.created_at, n.id`,
 		[]string{"notification WHERE id"}, 500, moment.UnixMicro())
 }

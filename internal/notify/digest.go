@@ -2,7 +2,9 @@ package notify
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,10 +22,14 @@ func (s *Service) digests(ctx context.Context) (next time.Time, err error) {
 	if err != nil {
 		return next, fmt.Errorf("find digests that are due: %w", err)
 	}
+	var failed error // one keeps no other waiting
 	for _, r := range due {
 		if err := s.digest(ctx, r); err != nil {
-			return next, fmt.Errorf("digest of rule %q: %w", r.Name, err)
+			failed = errors.Join(failed, fmt.Errorf("digest of rule %q: %w", r.Name, err))
 		}
+	}
+	if failed != nil {
+		return next, failed
 	}
 	err = s.db.Read().QueryRowContext(ctx, `SELECT min(at) FROM (SELECT digest_at AS at FROM rule WHERE enabled = 1
 		UNION ALL SELECT overflow_at FROM rule WHERE enabled = 1) AS due`).Scan(db.Time{Time: &next})
@@ -37,6 +43,9 @@ func (s *Service) digest(ctx context.Context, r Rule) error {
 	}
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		w, err := s.writer(ctx, tx, a)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil // the rule was deleted
+		}
 		if err != nil {
 			return err
 		}
@@ -48,18 +57,20 @@ func (s *Service) digest(ctx context.Context, r Rule) error {
 				return err
 			}
 		}
-		// Read where it is written: another console may have been first.
+		// Read where it is written: another console may have been first, or the rule was
+		// edited.
 		var at time.Time
-		if err := tx.QueryRowContext(ctx, `SELECT digest_at FROM rule WHERE id = $1 AND enabled = 1`, r.ID).Scan(db.Time{Time: &at}); err != nil {
+		row := tx.QueryRowContext(ctx, `SELECT CASE WHEN enabled = 1 AND definition = $2 THEN digest_at END FROM rule WHERE id = $1`, r.ID, r.definition)
+		if err := row.Scan(db.Time{Time: &at}); err != nil {
 			return err
 		}
-		if at.IsZero() || at.After(w.now) || a.digest == nil {
+		if at.IsZero() || at.After(w.now) {
 			return nil
 		}
 		if err := w.sum(ctx, false, at); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE rule SET digest_at = $2 WHERE id = $1`, r.ID, db.Micros(a.digest.Next(w.now)))
+		_, err = tx.ExecContext(ctx, `UPDATE rule SET digest_at = $2 WHERE id = $1`, r.ID, db.Micros(a.nextDigest(w.now)))
 		return err
 	})
 }
@@ -97,7 +108,7 @@ func (w *writer) sum(ctx context.Context, overflow bool, at time.Time) error {
 		}
 	}
 	if err := w.reword(&n); err != nil {
-		_, err := w.tx.ExecContext(ctx, `UPDATE rule SET error = $2, error_at = $3 WHERE id = $1`, w.id, err.Error(), w.now.UnixMicro())
+		_, err := w.tx.ExecContext(ctx, `UPDATE rule SET error = $2, error_at = $3 WHERE id = $1`, w.id, clean(err.Error()), w.now.UnixMicro())
 		if err != nil {
 			return err
 		}

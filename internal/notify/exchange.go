@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -18,8 +17,12 @@ type Exchange struct {
 	request, response strings.Builder
 }
 
-// noteLimit is how many bytes of each side are kept.
-const noteLimit = 8 << 10
+// noteLimit is how many bytes of each side are shown, keptLimit how many are kept until
+// they are masked: a secret that is cut off is none that can be found.
+const (
+	noteLimit = 8 << 10
+	keptLimit = 2 * noteLimit
+)
 
 type exchangeKey struct{}
 
@@ -43,7 +46,7 @@ func Note(ctx context.Context, request, response string) {
 }
 
 func add(to *strings.Builder, text string) {
-	room := noteLimit - to.Len()
+	room := keptLimit - to.Len()
 	if text == "" || room <= 0 {
 		return
 	}
@@ -60,20 +63,15 @@ func add(to *strings.Builder, text string) {
 func (e *Exchange) Said(secrets []string) (request, response string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return Mask(e.request.String(), secrets), Mask(e.response.String(), secrets)
+	return beginningOf(Mask(e.request.String(), secrets)), beginningOf(Mask(e.response.String(), secrets))
 }
 
-// masked stands for a secret.
-const masked = "●●●●"
-
-// Mask returns the text without secrets. The longest go first: one may hold another.
-func Mask(text string, secrets []string) string {
-	for _, s := range slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) }) {
-		if len(s) >= 4 {
-			text = strings.ReplaceAll(text, s, masked)
-		}
+// beginningOf is as much of a text as is shown.
+func beginningOf(text string) string {
+	if len(text) <= noteLimit {
+		return text
 	}
-	return strings.ToValidUTF8(text, "")
+	return strings.ToValidUTF8(text[:noteLimit], "") + "…"
 }
 
 // noting notes requests and answers. Headers that carry credentials are left out:
@@ -91,7 +89,7 @@ func (n noting) RoundTrip(r *http.Request) (*http.Response, error) {
 		Note(r.Context(), "", err.Error())
 		return nil, err
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, noteLimit))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, keptLimit))
 	Note(r.Context(), "", head(resp.Status, resp.Header)+string(body))
 	rest := resp.Body
 	resp.Body = struct {
@@ -121,7 +119,7 @@ func beginning(r *http.Request) string {
 		return ""
 	}
 	defer func() { _ = body.Close() }()
-	text, _ := io.ReadAll(io.LimitReader(body, noteLimit)) // what there is of it
+	text, _ := io.ReadAll(io.LimitReader(body, keptLimit)) // what there is of it
 	return string(text)
 }
 

@@ -66,7 +66,8 @@ func (s *Service) happenings(ctx context.Context, q db.Querier, e event.Event) (
 	case "rematch.completed", "rematch.overtaken", "rematch.failed":
 		h.cause = rematchOf(e)
 		var cause finding.Cause
-		if cause, err = rematched(ctx, q, h.cause); err == nil {
+		if cause, err = rematched(ctx, q, e, h.cause); err == nil {
+			h.cause = fmt.Sprint(h.cause, "/", e.ID)
 			h.came, h.went, err = s.changedBy(ctx, q, cause)
 			all = append(all, h)
 		}
@@ -116,17 +117,25 @@ func rematchOf(e event.Event) string {
 }
 
 // rematched says when a re-match ran, so that what it did need not be searched among
-// all there is.
-func rematched(ctx context.Context, q db.Querier, id string) (finding.Cause, error) {
-	c, err := db.One(q.QueryRowContext(ctx, `SELECT started_at, finished_at FROM rematch WHERE id = $1`, id), func(scan db.Scan) (c finding.Cause, err error) {
-		return c, scan(db.Time{Time: &c.From}, db.Time{Time: &c.To})
+// all there is. It may be told of twice: when it fails, and once more when it ends after
+// all, which is seconds later at least. What it did in between is what is news then.
+func rematched(ctx context.Context, q db.Querier, e event.Event, id string) (finding.Cause, error) {
+	c, err := db.One(q.QueryRowContext(ctx, `SELECT started_at FROM rematch WHERE id = $1`, id), func(scan db.Scan) (c finding.Cause, err error) {
+		return c, scan(db.Time{Time: &c.From})
 	})
-	c.ID = id
+	c.ID, c.To = id, e.Time
 	if errors.Is(err, db.ErrNotFound) {
-		return c, nil // swept; nothing is between two zero times
+		c.To = c.From // swept; nothing is between two zero times
+		return c, nil
 	}
-	if c.To.IsZero() {
-		c.To = c.From.AddDate(1, 0, 0)
+	if err != nil {
+		return c, err
+	}
+	var failed time.Time
+	err = q.QueryRowContext(ctx, `SELECT max(time) FROM event WHERE id < $1 AND type = 'rematch.failed' AND subject = $2 AND time >= $3`, e.ID, id, c.From.UnixMicro()).
+		Scan(db.Time{Time: &failed})
+	if !failed.IsZero() {
+		c.From = failed.Add(time.Microsecond)
 	}
 	return c, err
 }
@@ -182,7 +191,7 @@ func gone(ctx context.Context, q db.Querier, rest string, args ...any) ([]findin
 	return db.All(rows, err, func(scan db.Scan) (n finding.Noted, err error) {
 		var kev, fixable int
 		err = scan(&n.ID, &n.VulnerabilityID, &n.Vulnerability, &n.NodeID, &n.Ecosystem, &n.Package, &n.Severity, &kev, &fixable, db.Time{Time: &n.OpenedAt}, &n.State)
-		n.KEV, n.Fixable = kev == 1, fixable == 1
+		n.Rank, n.KEV, n.Fixable = n.Severity.Rank(), kev == 1, fixable == 1
 		return n, err
 	})
 }

@@ -99,7 +99,7 @@ func (s *Service) kind(name string) (Kind, error) {
 func (k Kind) split(all Settings) (plain, secret Settings) {
 	plain, secret = Settings{}, Settings{}
 	for _, f := range k.Fields {
-		switch value := all[f.Name]; {
+		switch value := strings.TrimSpace(all[f.Name]); { // a file ends with a line's end
 		case value == "":
 		case f.Secret:
 			secret[f.Name] = value

@@ -17,6 +17,8 @@ import (
 
 // CreateIntegration adds an integration. Nothing is sent yet.
 func (s *Service) CreateIntegration(ctx context.Context, n NewIntegration) (Integration, error) {
+	s.sealing.RLock()
+	defer s.sealing.RUnlock()
 	if strings.TrimSpace(n.Name) == "" {
 		return Integration{}, problem.Invalid("name", "is empty")
 	}
@@ -74,22 +76,26 @@ var places = []string{"url", "api_url", "host", "port", "endpoint"}
 // apply returns the settings after a change. A secret is bound to the place that it
 // was given for: who names another must know it.
 func (c IntegrationChange) apply(kind Kind, plain, hidden Settings) (Settings, error) {
-	all := maps.Clone(plain)
-	maps.Copy(all, hidden)
+	old := maps.Clone(plain)
+	maps.Copy(old, hidden)
+	all := maps.Clone(old)
 	for name, value := range c.Settings {
-		moved := slices.Contains(places, name) && plain[name] != strings.TrimSpace(value)
+		value = strings.TrimSpace(value)
+		moved := slices.Contains(places, name) && old[name] != value
 		for other := range hidden {
 			if _, given := c.Settings[other]; moved && !given {
 				return nil, Invalid(other, "is needed again, since %s changes", name)
 			}
 		}
-		all[name] = strings.TrimSpace(value)
+		all[name] = value
 	}
 	return all, nil
 }
 
 // EditIntegration changes an integration, which is tried at once if it was failing.
 func (s *Service) EditIntegration(ctx context.Context, id string, c IntegrationChange) (Integration, error) {
+	s.sealing.RLock()
+	defer s.sealing.RUnlock()
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		old, err := s.integration(ctx, tx, id)
 		if err != nil {
@@ -149,7 +155,11 @@ func (s *Service) changed(old Integration, c IntegrationChange) (settingsRow, er
 	}
 	hidden, err := s.reveal(old.ID, old.sealed)
 	if err != nil {
-		return settingsRow{}, problem.Conflict("%v", err)
+		for _, name := range old.Secrets {
+			if _, given := c.Settings[name]; !given {
+				return settingsRow{}, Invalid(name, "is needed again: %v", err)
+			}
+		}
 	}
 	all, err := c.apply(kind, old.Settings, hidden)
 	if err != nil {
@@ -254,6 +264,9 @@ func (s *Service) example(now time.Time) Notification {
 // RotateKey seals all secrets by a new key, and drops the old one. Where the keys are
 // given by the configuration, the new one is the first there.
 func (s *Service) RotateKey(ctx context.Context) (sealed int, err error) {
+	// What was sealed by the old key is stored before, or is sealed after.
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
 	keeper := s.options.Keeper
 	err = keeper.Rotate()
 	given := errors.Is(err, secret.ErrGiven)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -31,14 +32,15 @@ type matter struct {
 // asker is a rule that is asked about happenings.
 type asker struct {
 	*checked
-	id   string
-	team *policy.Selector // nil for all nodes
-	look *lookup
-	now  time.Time
+	id         string
+	definition string           // as the database had it when it was read
+	team       *policy.Selector // nil for all nodes
+	look       *lookup
+	now        time.Time
 	// faults are why the condition failed, where it did: what it failed about does not
 	// matter to the rule, but that is said.
 	faults []error
-	raised func(ctx context.Context, keys []string) (map[string]bool, error)
+	raised func(ctx context.Context, keys []string) (map[string]time.Time, error)
 }
 
 // pick returns what the rule has to tell of a happening. Whether that was told
@@ -119,7 +121,7 @@ func (a *asker) pickFindings(ctx context.Context, h happening) ([]matter, error)
 		}
 		picked = append(picked, groups...)
 	}
-	if len(h.went) == 0 || !slices.ContainsFunc(a.Types, func(t string) bool { return strings.HasPrefix(t, "occurrence.") || t == "*" }) {
+	if len(h.went) == 0 || !a.readsFindings() {
 		return picked, nil
 	}
 	if a.GroupBy == ByScan {
@@ -214,20 +216,39 @@ func worstFirst(a, b finding.Noted) int {
 	return weight(b) - weight(a)
 }
 
-// large leaves out what is not on enough nodes yet.
+// large leaves out what is not on enough nodes yet. What is now is told with all of
+// them, as those that had it before were not told of.
 func (a *asker) large(ctx context.Context, h happening, groups []matter) ([]matter, error) {
 	if a.MinNodes <= 1 {
 		return groups, nil
 	}
+	keys := make([]string, len(groups))
+	for i, m := range groups {
+		keys[i] = m.key
+	}
+	since, err := a.raised(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
 	var on []matter
 	for _, m := range groups {
-		nodes, err := a.left(ctx, h, m.key, a.MinNodes)
+		_, told := since[m.key]
+		upTo := a.MinNodes
+		if !told {
+			upTo = math.MaxInt
+		}
+		nodes, open, err := a.left(ctx, h, m.key, upTo)
 		if err != nil {
 			return nil, err
 		}
-		if nodes >= a.MinNodes {
-			on = append(on, m)
+		if nodes < a.MinNodes {
+			continue
 		}
+		if !told {
+			slices.SortStableFunc(open, worstFirst)
+			m.noted = open
+		}
+		on = append(on, m)
 	}
 	return on, nil
 }
@@ -236,41 +257,68 @@ func (a *asker) large(ctx context.Context, h happening, groups []matter) ([]matt
 // left.
 func (a *asker) over(ctx context.Context, h happening) ([]matter, error) {
 	groups := a.group(h, slices.Clone(h.went), Resolved)
-	keys := make([]string, len(groups))
-	for i, m := range groups {
-		keys[i] = m.key
+	if err := a.look.know(ctx, h.went); err != nil {
+		return nil, err
 	}
-	raised, err := a.raised(ctx, keys)
+	var keys []string
+	for _, m := range groups {
+		keys = append(keys, a.names(m)...)
+	}
+	since, err := a.raised(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 	var over []matter
 	for _, m := range groups {
-		if !raised[m.key] {
+		under := m.under(a.names(m), since)
+		if len(under) == 0 {
 			continue
 		}
-		nodes, err := a.left(ctx, h, m.key, 1)
+		nodes, _, err := a.left(ctx, h, m.key, 1)
 		if err != nil {
 			return nil, err
 		}
-		if nodes == 0 {
+		if nodes > 0 {
+			continue
+		}
+		for _, key := range under {
+			m.key = key
 			over = append(over, m)
 		}
 	}
-	for _, m := range over {
-		if err := a.look.know(ctx, m.noted); err != nil {
-			return nil, err
+	return over, nil
+}
+
+// names are the keys under which a matter may have been told: a vulnerability has
+// another name before it has a CVE.
+func (a *asker) names(m matter) []string {
+	names := []string{m.key}
+	if a.GroupBy == ByVulnerability {
+		names = append(names, a.look.background[m.noted[0].VulnerabilityID].Aliases...)
+	}
+	return names
+}
+
+// under are those of its names under which a matter was told, the first of which is its
+// own. Several vulnerabilities may share a name: what was told under it is what was open
+// then.
+func (m matter) under(names []string, since map[string]time.Time) []string {
+	var under []string
+	for i, name := range names {
+		at, is := since[name]
+		if is && (i == 0 || slices.ContainsFunc(m.noted, func(n finding.Noted) bool { return !n.OpenedAt.After(at) })) {
+			under = append(under, name)
 		}
 	}
-	return over, nil
+	return under
 }
 
 // page is how many occurrences are read at once to find out whether any is left.
 const page = 500
 
 // left counts the nodes on which something of a key is open that matters to the rule,
-// up to a number.
-func (a *asker) left(ctx context.Context, h happening, key string, upTo int) (int, error) {
+// up to a number, and returns what that is.
+func (a *asker) left(ctx context.Context, h happening, key string, upTo int) (nodes int, wanted []finding.Noted, err error) {
 	which := finding.Which{Vulnerability: key}
 	switch a.GroupBy {
 	case ByNode:
@@ -278,24 +326,25 @@ func (a *asker) left(ctx context.Context, h happening, key string, upTo int) (in
 	case ByOccurrence:
 		which = finding.Which{}
 		if _, err := fmt.Sscanf(key, "occurrence/%d", &which.Occurrence); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
 	on := make(map[string]bool)
 	for after := int64(0); ; {
 		open, err := a.look.service.findings.StillOpen(ctx, a.look.q, which, after, page)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
-		wanted, err := a.filter(ctx, h, open, finding.Open)
+		mattering, err := a.filter(ctx, h, open, finding.Open)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
-		for _, n := range wanted {
+		for _, n := range mattering {
 			on[n.NodeID] = true
 		}
+		wanted = append(wanted, mattering...)
 		if len(open) < page || len(on) >= upTo {
-			return len(on), nil
+			return len(on), wanted, nil
 		}
 		after = open[len(open)-1].ID
 	}

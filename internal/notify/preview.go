@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
@@ -38,15 +39,16 @@ func (s *Service) PreviewRule(ctx context.Context, d RuleDefinition) (RulePrevie
 	if err != nil {
 		return RulePreview{}, err
 	}
+	up := make(map[string]time.Time) // what would be raised
+	a.raised = func(context.Context, []string) (map[string]time.Time, error) { return up, nil }
 	p := RulePreview{Notifications: []Notification{}}
-	told := make(map[string][]telling)
-	if err := s.lookBack(ctx, q, a, &p, told); err != nil {
+	all, err := s.lookBack(ctx, q, a, &p, up)
+	if err != nil {
 		return p, err
 	}
-	all := told[a.id]
 	p.Matters = len(all)
 	for i := len(all) - 1; i >= max(0, len(all)-shown); i-- {
-		p.Notifications = append(p.Notifications, all[i].Notification)
+		p.Notifications = append(p.Notifications, all[i])
 	}
 	for _, fault := range a.faults {
 		p.Error = fault.Error()
@@ -63,26 +65,44 @@ func (s *Service) PreviewRule(ctx context.Context, d RuleDefinition) (RulePrevie
 	return p, nil
 }
 
-func (s *Service) lookBack(ctx context.Context, q db.Querier, a *asker, p *RulePreview, told map[string][]telling) error {
+// lookBack returns what a rule would have told of the last events, and notes in up what
+// would have been raised by each.
+func (s *Service) lookBack(ctx context.Context, q db.Querier, a *asker, p *RulePreview, up map[string]time.Time) ([]Notification, error) {
 	var last int64
 	if err := q.QueryRowContext(ctx, `SELECT `+newest).Scan(&last); err != nil {
-		return err
+		return nil, err
 	}
 	events, err := event.After(ctx, q, max(0, last-previewed), previewed)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p.Events = len(events)
+	var all []Notification
 	for _, e := range events {
 		happenings, err := s.relevant(ctx, q, []*asker{a}, e)
 		if err != nil {
-			return fmt.Errorf("preview: %w", err)
+			return nil, fmt.Errorf("preview: %w", err)
 		}
 		for _, h := range happenings {
+			told := make(map[string][]telling)
 			if err := a.tell(ctx, h, told); err != nil {
-				return err
+				return nil, err
+			}
+			for _, t := range told[a.id] {
+				_, is := up[t.key]
+				as, tells := t.step(a.GroupBy, is)
+				if !tells {
+					continue
+				}
+				switch t.Notification.Action = as; as {
+				case Opened:
+					up[t.key] = e.Time
+				case Resolved:
+					delete(up, t.key)
+				}
+				all = append(all, t.Notification)
 			}
 		}
 	}
-	return nil
+	return all, nil
 }

@@ -10,6 +10,7 @@ import (
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/event"
 	"patrol/internal/platform/logs"
+	"patrol/internal/platform/problem"
 	"patrol/internal/policy"
 )
 
@@ -61,10 +62,9 @@ type reader struct {
 	seen int64
 }
 
-// readers returns the rules that have read least, which take part in one batch.
+// readers returns the enabled rules, those that have read least first.
 func (s *Service) readers(ctx context.Context) ([]reader, error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT `+ruleColumns+`, r.seen FROM rule AS r
-		WHERE r.enabled = 1 AND r.seen = (SELECT min(seen) FROM rule WHERE enabled = 1) ORDER BY r.id`)
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT `+ruleColumns+`, r.seen FROM rule AS r WHERE r.enabled = 1 ORDER BY r.seen, r.id`)
 	readers, err := db.All(rows, err, func(scan db.Scan) (r reader, err error) {
 		r.Rule, err = scanRule(func(dest ...any) error { return scan(append(dest, &r.seen)...) })
 		return r, err
@@ -79,17 +79,16 @@ func (s *Service) readers(ctx context.Context) ([]reader, error) {
 // be another.
 func (s *Service) readOn(ctx context.Context) (more bool, err error) {
 	readers, err := s.readers(ctx)
-	if err != nil || len(readers) == 0 {
+	if err != nil {
 		return false, err
 	}
 	q := s.db.Read()
-	events, err := event.After(ctx, q, readers[0].seen, readBatch)
-	if err != nil || len(events) == 0 {
+	askers, seen, err := s.askers(ctx, q, readers)
+	if err != nil || len(askers) == 0 {
 		return false, err
 	}
-	look := s.lookup(q)
-	askers, err := s.askers(ctx, q, readers, look)
-	if err != nil {
+	events, err := event.After(ctx, q, seen, readBatch)
+	if err != nil || len(events) == 0 {
 		return false, err
 	}
 	told := make(map[string][]telling, len(askers))
@@ -107,34 +106,61 @@ func (s *Service) readOn(ctx context.Context) (more bool, err error) {
 		}
 	}
 	last := events[len(events)-1].ID
-	for i, a := range askers {
-		if err := s.commit(ctx, a, readers[i].seen, last, told[a.id]); err != nil {
+	for _, a := range askers {
+		if err := s.commit(ctx, a, seen, last, told[a.id]); err != nil {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// askers makes rules ready to be asked.
-func (s *Service) askers(ctx context.Context, q db.Querier, readers []reader, look *lookup) ([]*asker, error) {
-	askers := make([]*asker, len(readers))
-	for i, r := range readers {
-		a, err := s.asker(ctx, q, r.Rule, look)
-		if err != nil {
-			return nil, err
+// askers makes those rules ready to be asked that have read least, and returns how far
+// that is. One that cannot be used stands still and says why; the others go on.
+func (s *Service) askers(ctx context.Context, q db.Querier, readers []reader) (askers []*asker, seen int64, err error) {
+	look := s.lookup(q)
+	for _, r := range readers {
+		if len(askers) > 0 && r.seen != seen {
+			break
 		}
-		askers[i] = a
+		a, err := s.asker(ctx, q, r.Rule, look)
+		var unusable *problem.Error
+		switch {
+		case errors.As(err, &unusable):
+			if err := s.stands(ctx, r.Rule, unusable); err != nil {
+				return nil, 0, err
+			}
+		case err != nil:
+			return nil, 0, err
+		default:
+			askers, seen = append(askers, a), r.seen
+		}
 	}
-	return askers, nil
+	return askers, seen, nil
+}
+
+// stands notes of a rule why it cannot be used, such as by an earlier version of Patrol
+// than that which saved it.
+func (s *Service) stands(ctx context.Context, r Rule, why error) error {
+	text := clean(shorten(why.Error(), 2000))
+	if r.Error == text {
+		return nil
+	}
+	slog.ErrorContext(ctx, "a rule of notifications cannot be used, and tells nothing until it is edited", "rule", r.Name, "error", why)
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE rule SET error = $2, error_at = $3 WHERE id = $1 AND definition = $4`, r.ID, text, s.now().UnixMicro(), r.definition)
+		return err
+	})
 }
 
 func (s *Service) asker(ctx context.Context, q db.Querier, r Rule, look *lookup) (*asker, error) {
 	c, err := r.check()
 	if err != nil {
-		return nil, fmt.Errorf("rule %q: %w", r.Name, err) // it was checked when it was saved
+		return nil, fmt.Errorf("rule %q: %w", r.Name, err)
 	}
-	a := &asker{checked: &c, id: r.ID, look: look, now: s.now()}
-	a.raised = func(ctx context.Context, keys []string) (map[string]bool, error) { return raised(ctx, q, r.ID, keys) }
+	a := &asker{checked: &c, id: r.ID, definition: r.definition, look: look, now: s.now()}
+	a.raised = func(ctx context.Context, keys []string) (map[string]time.Time, error) {
+		return raised(ctx, q, r.ID, keys)
+	}
 	if c.Team == "" {
 		return a, nil
 	}
@@ -144,7 +170,9 @@ func (s *Service) asker(ctx context.Context, q db.Querier, r Rule, look *lookup)
 		selector, err = "false", nil
 	}
 	if err == nil {
-		a.team, err = policy.Compile(selector)
+		if a.team, err = policy.Compile(selector); err != nil {
+			err = problem.Invalid("team", "%v", err)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("team of rule %q: %w", r.Name, err)
@@ -171,7 +199,7 @@ func (a *asker) asksOf(kind string) bool {
 	switch kind {
 	case "scan.completed", "rematch.completed", "rematch.overtaken", "rematch.failed", "decision.created", "decision.revoked", "decision.expired",
 		"node.retired", "vulnerability.reassessed", "occurrences.overdue":
-		return a.reads(OccurrenceOpened) || a.reads(OccurrenceReassessed) || a.reads(OccurrenceOverdue)
+		return a.readsFindings()
 	}
 	return false
 }
@@ -203,12 +231,8 @@ func (s *Service) commit(ctx context.Context, a *asker, seen, last int64, told [
 	if fault != nil {
 		slog.WarnContext(ctx, "a rule of notifications failed on some events", "rule", a.Name, "error", fault)
 	}
-	definition, _, err := a.columns()
-	if err != nil {
-		return err
-	}
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE rule SET seen = $3 WHERE id = $1 AND seen = $2 AND enabled = 1 AND definition = $4`, a.id, seen, last, definition)
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE rule SET seen = $3 WHERE id = $1 AND seen = $2 AND enabled = 1 AND definition = $4`, a.id, seen, last, a.definition)
 		if err != nil {
 			return err
 		}
@@ -216,7 +240,7 @@ func (s *Service) commit(ctx context.Context, a *asker, seen, last int64, told [
 			return err
 		}
 		if fault != nil {
-			_, err := tx.ExecContext(ctx, `UPDATE rule SET error = $2, error_at = $3 WHERE id = $1`, a.id, shorten(fault.Error(), 2000), s.now().UnixMicro())
+			_, err := tx.ExecContext(ctx, `UPDATE rule SET error = $2, error_at = $3 WHERE id = $1`, a.id, clean(shorten(fault.Error(), 2000)), s.now().UnixMicro())
 			if err != nil {
 				return err
 			}

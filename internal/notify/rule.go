@@ -53,6 +53,8 @@ type Rule struct {
 	Error     string    `json:"error,omitempty" doc:"Why the condition or a template failed last."`
 	ErrorAt   time.Time `json:"error_at,omitzero"`
 	Warning   string    `json:"warning,omitempty" doc:"What is odd about what was just saved."`
+
+	definition string // as the database has it
 }
 
 func (r Rule) subject() audit.Subject { return audit.Subject{Kind: "rule", ID: r.ID, Name: r.Name} }
@@ -146,6 +148,11 @@ func (c *checked) checkTimes() (err error) {
 // reads tells whether events of a type matter to the rule.
 func (c *checked) reads(kind string) bool {
 	return slices.ContainsFunc(c.Types, func(pattern string) bool { return matches(pattern, kind) })
+}
+
+// readsFindings tells whether events about findings do.
+func (c *checked) readsFindings() bool {
+	return c.reads(OccurrenceOpened) || c.reads(OccurrenceReassessed) || c.reads(OccurrenceOverdue)
 }
 
 // matches tells whether a type is meant by a pattern: itself, or one that ends in *.

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -17,7 +18,10 @@ const ruleColumns = `r.id, r.definition, r.enabled, r.created_at, r.digest_at, r
 
 func scanRule(scan db.Scan) (r Rule, err error) {
 	var enabled int
-	err = scan(&r.ID, db.JSON{Into: &r.RuleDefinition}, &enabled, db.Time{Time: &r.CreatedAt}, db.Time{Time: &r.DigestAt}, &r.Error, db.Time{Time: &r.ErrorAt})
+	err = scan(&r.ID, &r.definition, &enabled, db.Time{Time: &r.CreatedAt}, db.Time{Time: &r.DigestAt}, &r.Error, db.Time{Time: &r.ErrorAt})
+	if err == nil {
+		err = json.Unmarshal([]byte(r.definition), &r.RuleDefinition)
+	}
 	r.Enabled = enabled == 1
 	r.RuleDefinition = r.complete()
 	return r, err
@@ -148,6 +152,9 @@ func (s *Service) EditRule(ctx context.Context, id string, d RuleDefinition) (Ru
 		digest := old.DigestAt
 		if old.Digest != c.Digest || old.TimeZone != c.TimeZone || old.Enabled != c.Enabled {
 			digest = c.nextDigest(s.now())
+		}
+		if old.Digest != "" && c.Digest == "" && c.Enabled {
+			digest = s.now() // the last one tells what was gathered
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE rule SET name = $2, definition = $3, integrations = $4, enabled = $5, digest_at = $6, error = '', error_at = NULL,
 			seen = CASE WHEN CAST($7 AS BIGINT) = 1 THEN `+newest+` ELSE seen END WHERE id = $1`,

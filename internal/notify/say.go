@@ -32,6 +32,7 @@ func (a *asker) say(m matter) (Notification, error) {
 
 // reword puts the rule's own words in place of Patrol's.
 func (a *asker) reword(n *Notification) error {
+	n.Title = strings.Join(strings.Fields(n.Title), " ") // machines name themselves as they like
 	title, text := n.Title, n.Text
 	if a.title != nil {
 		said, err := a.title.of(*n)

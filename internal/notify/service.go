@@ -53,6 +53,8 @@ type Service struct {
 	publicURL string
 	patience  time.Duration // with the far side
 
+	sealing sync.RWMutex // held while secrets are on their way to the database
+
 	mu    sync.Mutex
 	lanes map[string]*lane // by integration
 }

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"text/template"
 	"text/template/parse"
+	"unicode"
+	"unicode/utf8"
 
 	"patrol/internal/platform/problem"
 )
@@ -24,14 +27,61 @@ const (
 	deepest    = 2
 )
 
-// functions are those of templates beside the comparing and printing ones of Go.
+// functions are those of templates beside the comparing ones of Go. What they make is
+// bounded, for each may be given what another made.
 var functions = template.FuncMap{
-	"upper": strings.ToUpper,
-	"lower": strings.ToLower,
-	"title": func(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] },
-	"join":  func(sep string, list []string) string { return strings.Join(list, sep) },
-	"first": func(n int, list []Finding) []Finding { return list[:min(max(n, 0), len(list))] },
-	"short": func(n int, s string) string { return shorten(s, n) },
+	"upper":   strings.ToUpper,
+	"lower":   strings.ToLower,
+	"title":   capitalize,
+	"join":    func(sep string, list []string) (string, error) { return bounded(strings.Join(list, sep)) },
+	"first":   func(n int, list []Finding) []Finding { return list[:min(max(n, 0), len(list))] },
+	"short":   func(n int, s string) string { return shorten(s, n) },
+	"print":   func(args ...any) (string, error) { return printed(fmt.Sprint, args) },
+	"println": func(args ...any) (string, error) { return printed(fmt.Sprintln, args) },
+	"printf": func(format string, args ...any) (string, error) {
+		if strings.Count(format, "%") > 2*mostPrinted {
+			return "", errWordy
+		}
+		return printed(func(args ...any) string { return fmt.Sprintf(format, args...) }, args)
+	},
+	listing: onlyLists,
+}
+
+// mostPrinted is how many values are printed at once.
+const mostPrinted = 20
+
+func printed(print func(...any) string, args []any) (string, error) {
+	if len(args) > mostPrinted {
+		return "", fmt.Errorf("more than %d values are printed at once", mostPrinted)
+	}
+	return bounded(print(args...))
+}
+
+func bounded(text string) (string, error) {
+	if len(text) > wordsLimit {
+		return "", errWordy
+	}
+	return text, nil
+}
+
+func capitalize(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
+// listing is put at the end of what each range goes over: a number would have it go on
+// for as long as that says.
+const listing = "_list"
+
+func onlyLists(list any) (any, error) {
+	switch reflect.ValueOf(list).Kind() {
+	case reflect.Slice, reflect.Map, reflect.Invalid:
+		return list, nil
+	}
+	return nil, errors.New("range goes over lists only")
 }
 
 // refusedFunctions are Go's own that are not for these templates: what they make is
@@ -44,7 +94,7 @@ func parseWords(field, text string, examples []Notification) (*words, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
-	t, err := template.New(field).Option("missingkey=error").Funcs(functions).Parse(text)
+	t, err := template.New(field).Option("missingkey=zero").Funcs(functions).Parse(text)
 	if err != nil {
 		return nil, problem.Invalid(field, "%s", plain(err))
 	}
@@ -82,13 +132,17 @@ func safe(node parse.Node, depth int) error {
 		if depth++; depth > deepest {
 			return fmt.Errorf("line %d: more than %d ranges stand in one another", n.Line, deepest)
 		}
-		return safeBranch(&n.BranchNode, depth)
+		err := safeBranch(&n.BranchNode, depth)
+		n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: []parse.Node{parse.NewIdentifier(listing).SetPos(n.Pos)}})
+		return err
 	case *parse.IfNode:
 		return safeBranch(&n.BranchNode, depth)
 	case *parse.WithNode:
 		return safeBranch(&n.BranchNode, depth)
 	case *parse.ActionNode:
 		return safe(n.Pipe, depth)
+	case *parse.ChainNode:
+		return safe(n.Node, depth)
 	case *parse.PipeNode:
 		for _, command := range n.Cmds {
 			for _, arg := range command.Args {
@@ -98,7 +152,7 @@ func safe(node parse.Node, depth int) error {
 			}
 		}
 	case *parse.IdentifierNode:
-		if refusedFunctions[n.Ident] {
+		if refusedFunctions[n.Ident] || n.Ident == listing {
 			return fmt.Errorf("the function %s is not for these templates", n.Ident)
 		}
 	case *parse.TemplateNode:
@@ -141,7 +195,8 @@ func (w *words) of(n Notification) (string, error) {
 		}
 		return "", errors.New(plain(err))
 	}
-	return strings.TrimSpace(out.String()), nil
+	// A label, or a member of the data, that is not there is empty.
+	return strings.TrimSpace(strings.ReplaceAll(out.String(), "<no value>", "")), nil
 }
 
 // shorten cuts a text to so many characters.

@@ -71,31 +71,23 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, a *asker, told []telling
 
 // one writes one matter: at once, for the digest, or for what was too many.
 func (w *writer) one(ctx context.Context, t telling) error {
-	if w.digest != nil {
-		if t.Notification.Action == Resolved && !w.Resolved {
-			return nil
-		}
-		return w.gather(ctx, t, false)
-	}
-	is, err := raised(ctx, w.tx, w.id, []string{t.key})
+	since, err := raised(ctx, w.tx, w.id, []string{t.key})
 	if err != nil {
 		return err
 	}
 	n := t.Notification
-	switch {
-	case t.matter.action == Resolved && w.GroupBy == ByScan && len(t.noted) > 0:
-		// it was never raised, and stands by itself
-	case t.matter.action == Resolved && !is[t.key]:
+	_, is := since[t.key]
+	var tells bool
+	if n.Action, tells = t.step(w.GroupBy, is); !tells {
 		return nil
-	case t.matter.action == Resolved:
-		err = w.lower(ctx, t.key)
-	case t.matter.action == Opened && w.GroupBy == ByScan && len(t.noted) > 0:
-		n.Action = Told // what came of one scan ends with no other
-	case t.matter.action == Opened && is[t.key]:
-		n.Action = Changed
 	}
-	if err != nil {
-		return err
+	if n.Action == Resolved {
+		if err := w.lower(ctx, t.key); err != nil {
+			return err
+		}
+	}
+	if w.digest != nil {
+		return w.later(ctx, t, n.Action)
 	}
 	if n.Action != Resolved && len(w.audience(n)) > 0 {
 		if w.count >= w.Limit {
@@ -113,6 +105,34 @@ func (w *writer) one(ctx context.Context, t telling) error {
 		return err
 	}
 	return w.rest(ctx, n, t.matter, cause)
+}
+
+// later keeps a matter for the digest.
+func (w *writer) later(ctx context.Context, t telling, as Action) error {
+	if as == Opened {
+		if err := w.raise(ctx, t.key); err != nil {
+			return err
+		}
+	}
+	if as == Resolved && !w.Resolved {
+		return nil
+	}
+	return w.gather(ctx, t, false)
+}
+
+// step is what a matter is to be told as, after its key was raised or not, and whether
+// it is to be told at all.
+func (m matter) step(groupBy string, raised bool) (as Action, tells bool) {
+	byScan := groupBy == ByScan && len(m.noted) > 0 // it ends with no other
+	switch {
+	case m.action == Resolved:
+		return Resolved, raised || byScan
+	case m.action == Opened && byScan:
+		return Told, true
+	case m.action == Opened && raised:
+		return Changed, true
+	}
+	return m.action, true
 }
 
 // rest writes the findings beyond those that one notification holds, for who keeps
@@ -148,19 +168,24 @@ func (w *writer) isNews(n Notification) bool {
 	return w.GroupBy == ByNode || n.Type != OccurrenceOpened && isFindings(n.Type)
 }
 
-// raised returns which keys of a rule are.
-func raised(ctx context.Context, q db.Querier, rule string, keys []string) (map[string]bool, error) {
+// raised returns which keys of a rule are, and since when.
+func raised(ctx context.Context, q db.Querier, rule string, keys []string) (map[string]time.Time, error) {
 	list, err := db.Column(keys)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := q.QueryContext(ctx, `SELECT key FROM raised WHERE rule_id = $1 AND key `+db.Among(`$2`), rule, list)
-	found, err := db.All(rows, err, db.Value[string])
-	set := make(map[string]bool, len(found))
-	for _, key := range found {
-		set[key] = true
+	rows, err := q.QueryContext(ctx, `SELECT key, raised_at FROM raised WHERE rule_id = $1 AND key `+db.Among(`$2`), rule, list)
+	if err != nil {
+		return nil, err
 	}
-	return set, err
+	since := make(map[string]time.Time)
+	return since, db.Each(rows, func(scan db.Scan) error {
+		var key string
+		var at time.Time
+		err := scan(&key, db.Time{Time: &at})
+		since[key] = at
+		return err
+	})
 }
 
 func (w *writer) raise(ctx context.Context, key string) error {
@@ -183,8 +208,8 @@ func (w *writer) notify(ctx context.Context, n Notification, cause string, to []
 	if err != nil {
 		return err
 	}
-	result, err := w.tx.ExecContext(ctx, `INSERT INTO notification (id, rule_id, cause, content, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (cause) DO NOTHING`,
-		n.ID, w.id, cause, content, w.now.UnixMicro())
+	result, err := w.tx.ExecContext(ctx, `INSERT INTO notification (id, rule_id, cause, title, content, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (cause) DO NOTHING`,
+		n.ID, w.id, cause, clean(n.Title), content, w.now.UnixMicro())
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,7 @@ CREATE TABLE notification (
 	id         TEXT   PRIMARY KEY,
 	rule_id    TEXT   NOT NULL,
 	cause      TEXT   NOT NULL UNIQUE, -- what it was made of: it is made once
+	title      TEXT   NOT NULL, -- what lists show of it
 	content    TEXT   NOT NULL, -- JSON object
 	created_at BIGINT NOT NULL
 );
@@ -72,6 +73,7 @@ CREATE TABLE delivery (
 	lease_id        TEXT,
 	attempts        BIGINT NOT NULL DEFAULT 0,
 	created_at      BIGINT NOT NULL,
+	began_at        BIGINT, -- first attempt: it may have waited for the end of a quiet weekend before
 	ended_at        BIGINT,
 	ref             TEXT   NOT NULL DEFAULT '', -- what the far side calls what it made
 	error           TEXT   NOT NULL DEFAULT '' -- of the last attempt
