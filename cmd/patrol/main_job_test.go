@@ -55,7 +55,7 @@ func TestMainJob(t *testing.T) {
 		command(t, "../../web", []string{
 			"PATROL_URL=" + c.Console.String(), "PATROL_USERNAME=admin", "PATROL_PASSWORD=" + password,
 			"PATROL_EXPECT_VULNERABILITY=CVE-2024-28757", "CHROMIUM=" + tool(t, "chromium"),
-		}, "npm", "run", "e2e")
+		}, "npm", "run", "e2e", "--", "--project", "scans")
 	})
 	t.Run("example", func(t *testing.T) {
 		out := command(t, "../..", []string{"PATROL_CONSOLE=" + strings.TrimSuffix(c.Console.String(), "/"), "PATROL_TOKEN=" + token.Token}, "examples/scan-everything.sh")

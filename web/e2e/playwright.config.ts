@@ -8,6 +8,11 @@ export default defineConfig({
   expect: { timeout: 15_000 },
   reporter: 'list',
   workers: 1,
+  // Each is driven against a console of its own.
+  projects: [
+    { name: 'scans', testIgnore: 'notifications.spec.ts' },
+    { name: 'notifications', testMatch: 'notifications.spec.ts' },
+  ],
   use: {
     baseURL: process.env.PATROL_URL,
     ignoreHTTPSErrors: true,

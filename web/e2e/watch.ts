@@ -25,7 +25,7 @@ function isSignedOut(message: ConsoleMessage): boolean {
   return /\b401\b/.test(message.text()) && message.location().url.endsWith('/api/v1/session')
 }
 
-/** And what is refused of a schedule: one that is being written is judged before it is whole. */
+/** And what is refused of something that is being written: it is judged before it is whole. */
 function isRefused(message: ConsoleMessage): boolean {
-  return /\b(409|422)\b/.test(message.text()) && message.location().url.includes('/api/v1/schedules')
+  return /\b(409|422)\b/.test(message.text()) && /\/api\/v1\/(schedules|integrations|rules)/.test(message.location().url)
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isNarrowed, nodesSearch, overdueSearch, pathWithin, reportSearch } from './search'
+import { deliveriesSearch, isNarrowed, nodesSearch, overdueSearch, pathWithin, reportSearch } from './search'
 
 test.each([
   ['/scans/018f?severity=high', '/scans/018f?severity=high'],
@@ -33,6 +33,11 @@ test.each([
   [{ vulnerability: 'CVE-2024-28757', package: '', overdue: false }, { vulnerability: 'CVE-2024-28757' }],
 ])('of %j what is overdue takes %j', (search, filter) => {
   expect(JSON.parse(JSON.stringify(overdueSearch(search)))).toEqual(filter)
+})
+
+test('of an address deliveries take the states that there are', () => {
+  expect(JSON.parse(JSON.stringify(deliveriesSearch({ integration: '0190', rule: 7, state: 'dead' })))).toEqual({ integration: '0190', state: 'dead' })
+  expect(deliveriesSearch({ state: 'lost' }).state).toBeUndefined()
 })
 
 test('a filter of which nothing is left narrows nothing', () => {

@@ -1,4 +1,5 @@
 import { changes, type Change } from './api/changes'
+import { deliveryStates, type DeliveryFilter } from './api/deliveries'
 import { nodeKinds, nodeStates, type NodeFilter } from './api/nodes'
 import type { OverdueFilter } from './api/occurrences'
 import { reportKinds, reportStates, reportTriggers, type ReportFilter } from './api/report'
@@ -37,6 +38,12 @@ export const overdueSearch = (search: Search): OverdueFilter => ({
   node: text(search.node),
   vulnerability: text(search.vulnerability),
   package: text(search.package),
+})
+
+export const deliveriesSearch = (search: Search): DeliveryFilter => ({
+  integration: text(search.integration),
+  rule: text(search.rule),
+  state: oneOf(deliveryStates, search.state),
 })
 
 export const scanViews = ['findings', 'changes', 'compare'] as const

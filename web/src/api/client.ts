@@ -28,3 +28,7 @@ export type Asked<Path extends keyof paths> = paths[Path] extends { get: { param
 
 /** What GET answers at a path: types follow the document's paths, so that its schemas may change their names. */
 export type Got<Path extends keyof paths> = paths[Path] extends { get: infer Operation } ? SuccessOf<Operation> : never
+
+/** What POST takes at a path, and what it answers. */
+export type Posted<Path extends keyof paths> = paths[Path] extends { post: { requestBody: { content: { 'application/json': infer Body } } } } ? Body : never
+export type Answered<Path extends keyof paths> = paths[Path] extends { post: infer Operation } ? SuccessOf<Operation> : never

@@ -6,6 +6,18 @@ export interface Page<T> {
   next: string
 }
 
+/** A list from its first page to its last, for what is short and needed whole. */
+export async function allPages<T>(fetchPage: (cursor: string | undefined) => Promise<Page<T>>): Promise<T[]> {
+  const all: T[] = []
+  let cursor: string | undefined
+  do {
+    const page: Page<T> = await fetchPage(cursor)
+    all.push(...page.items)
+    cursor = page.next || undefined
+  } while (cursor !== undefined)
+  return all
+}
+
 interface ListQuery<T> {
   key: QueryKey
   fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<T>>

@@ -2209,6 +2209,8 @@ export interface components {
         KindInfo: {
             fields: components["schemas"]["Field"][];
             name: string;
+            /** @description It keeps every notification, and every finding of each. */
+            records: boolean;
             title: string;
             /** @description It keeps one thing for what a rule tells of, which is changed and closed later. */
             tracks: boolean;

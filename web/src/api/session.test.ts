@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { mayOperate } from './session'
+import { mayAdminister, mayOperate } from './session'
 
 test.each([
   ['viewer', false],
@@ -8,4 +8,11 @@ test.each([
   ['', false],
 ])('the role %j may operate: %j', (role, may) => {
   expect(mayOperate(role)).toBe(may)
+})
+
+test.each([
+  ['operator', false],
+  ['admin', true],
+])('the role %j may administer: %j', (role, may) => {
+  expect(mayAdminister(role)).toBe(may)
 })

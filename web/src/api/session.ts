@@ -9,6 +9,9 @@ const operators = ['operator', 'admin']
 /** Whether a role may start and cancel scans, and change schedules. */
 export const mayOperate = (role: string): boolean => operators.includes(role)
 
+/** Whether a role may change integrations, and see teams. */
+export const mayAdminister = (role: string): boolean => role === 'admin'
+
 export interface Credentials {
   username: string
   password: string
@@ -25,6 +28,12 @@ export const sessionQuery = queryOptions({
 export function useMayOperate(): boolean {
   const { data: session } = useQuery(sessionQuery)
   return session !== undefined && mayOperate(session.user.role)
+}
+
+/** Whether who is signed in may administer. */
+export function useMayAdminister(): boolean {
+  const { data: session } = useQuery(sessionQuery)
+  return session !== undefined && mayAdminister(session.user.role)
 }
 
 /** Signs in: the console sets the cookie. What an earlier user saw is forgotten. */

@@ -1,8 +1,8 @@
-import { IconAlertTriangle, IconEyeOff, IconFlask, IconInfoCircle } from '@tabler/icons-react'
+import { IconAlertTriangle, IconCircleCheck, IconEyeOff, IconFlask, IconInfoCircle } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
 import classes from './Callout.module.css'
 
-const icons = { failure: IconAlertTriangle, warning: IconAlertTriangle, unseen: IconEyeOff, sample: IconFlask, neutral: IconInfoCircle }
+const icons = { done: IconCircleCheck, failure: IconAlertTriangle, warning: IconAlertTriangle, unseen: IconEyeOff, sample: IconFlask, neutral: IconInfoCircle }
 
 interface CalloutProps {
   kind: keyof typeof icons

@@ -10,6 +10,7 @@ import { ProblemAlert } from './ProblemAlert'
 import { advancedFields, ScheduleOptions, type DraftFieldsProps } from './ScheduleOptions'
 import { SchedulePreview } from './SchedulePreview'
 import { SelectorField } from './SelectorField'
+import { bringIntoSight } from './sight'
 import { TimeZoneField } from './TimeZoneField'
 
 interface ScheduleFormProps {
@@ -70,11 +71,6 @@ export function ScheduleForm({ name, initial, schedule, saving, action, onSubmit
       </Group>
     </form>
   )
-}
-
-/** In a narrow window the form is longer than that. */
-function bringIntoSight(element: HTMLElement | null): void {
-  element?.scrollIntoView({ block: 'nearest' })
 }
 
 /** Whether a refusal stands at its fields; any other stands by the button that met it. */

@@ -1,9 +1,9 @@
-import { NativeSelect, SimpleGrid, Stack, Text, TextInput } from '@mantine/core'
-import { useState, type ReactNode } from 'react'
+import { NativeSelect, TextInput } from '@mantine/core'
 import { isAdvanced, type Draft } from '../format/draft'
 import { overlapNames, overlaps } from '../format/overlap'
 import { momentOf, readingAt } from '../format/zone'
 import { oneOf } from '../search'
+import { Advanced, Fields } from './Advanced'
 import { WindowsField } from './WindowsField'
 
 /** The fields of the API that stand below. */
@@ -23,44 +23,20 @@ interface ScheduleOptionsProps extends DraftFieldsProps {
 
 /** What most schedules leave as it is. It is open where a schedule does not, and where something is to be mended. */
 export function ScheduleOptions({ refused, ...fields }: ScheduleOptionsProps) {
-  const [open, setOpen] = useState(() => isAdvanced(fields.draft))
   return (
-    <details
-      open={open || refused}
-      onToggle={(event) => {
-        setOpen(event.currentTarget.open)
-      }}
-      onInvalidCapture={() => {
-        setOpen(true)
-      }}
-    >
-      <summary>
-        <Text span fz="sm" fw={500}>
-          Advanced
-        </Text>
-      </summary>
-      <Stack gap="md" mt="xs">
-        <OverlapFields {...fields} />
-        <PaceFields {...fields} />
-        <DateFields {...fields} />
-        <WindowsField
-          windows={fields.draft.maintenance_windows}
-          zone={fields.draft.time_zone}
-          problem={fields.problem}
-          onChange={(windows) => {
-            fields.onChange({ maintenance_windows: windows })
-          }}
-        />
-      </Stack>
-    </details>
-  )
-}
-
-function Fields({ children }: { children: ReactNode }) {
-  return (
-    <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="sm" style={{ alignItems: 'start' }}>
-      {children}
-    </SimpleGrid>
+    <Advanced opened={isAdvanced(fields.draft)} refused={refused}>
+      <OverlapFields {...fields} />
+      <PaceFields {...fields} />
+      <DateFields {...fields} />
+      <WindowsField
+        windows={fields.draft.maintenance_windows}
+        zone={fields.draft.time_zone}
+        problem={fields.problem}
+        onChange={(windows) => {
+          fields.onChange({ maintenance_windows: windows })
+        }}
+      />
+    </Advanced>
   )
 }
 

@@ -12,7 +12,7 @@ import { Notices } from './Notices'
 export function Shell() {
   useFocusOnNavigation()
   return (
-    <AppShell header={{ height: 48 }} navbar={{ width: { base: 84, lg: 184 }, breakpoint: 0 }} padding="md">
+    <AppShell header={{ height: 48 }} navbar={{ width: { base: 92, lg: 184 }, breakpoint: 0 }} padding="md">
       <a className="skip-link" href="#main">
         Skip to the page
       </a>

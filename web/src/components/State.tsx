@@ -1,6 +1,9 @@
 import type { Change } from '../api/changes'
+import type { DeliveryState } from '../api/deliveries'
+import type { IntegrationState } from '../api/integrations'
 import type { NodeState } from '../api/nodes'
 import type { Run } from '../api/schedules'
+import { deliveryStateNames } from '../format/delivery'
 import classes from './meaning.module.css'
 
 type Tone = 'good' | 'busy' | 'bad' | 'idle'
@@ -55,3 +58,23 @@ export function RunStateLabel({ run }: { run: Run }) {
 }
 
 const runStates: Record<Run['state'], string> = { running: 'running', finished: 'finished', cancelled: 'cancelled', timeout: 'timed out' }
+
+const integrationTones: Record<IntegrationState, Tone> = { untried: 'idle', healthy: 'good', failing: 'bad', disabled: 'idle' }
+
+export function IntegrationStateLabel({ state }: { state: IntegrationState }) {
+  return (
+    <span className={classes.state} data-tone={integrationTones[state]}>
+      {state}
+    </span>
+  )
+}
+
+const deliveryTones: Record<DeliveryState, Tone> = { pending: 'busy', delivered: 'good', dead: 'bad', superseded: 'idle' }
+
+export function DeliveryStateLabel({ state }: { state: DeliveryState }) {
+  return (
+    <span className={classes.state} data-tone={deliveryTones[state]} data-busy={state === 'pending' || undefined}>
+      {deliveryStateNames[state]}
+    </span>
+  )
+}

@@ -26,6 +26,18 @@ function ExactLines({ moment }: { moment: string }) {
   )
 }
 
+/** When something is tried again; what was due before waits for something else. */
+export function NextTry({ moment }: { moment: string }) {
+  const now = useNow(10_000)
+  return Date.parse(moment) > now ? (
+    <>
+      tried again <RelativeTime moment={moment} />
+    </>
+  ) : (
+    <>tried again as soon as the integration is</>
+  )
+}
+
 /** How long something took, or has taken so far. */
 export function Elapsed({ from, to }: { from: string | undefined; to: string | undefined }) {
   const now = useNow(from !== undefined && to === undefined ? 1_000 : null)
