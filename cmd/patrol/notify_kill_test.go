@@ -72,6 +72,14 @@ func killWhileNotifying(t *testing.T, notifications, kills int, hangs float64) {
 		p, c = begin(c.Console.Host)
 	}
 	t.Logf("%v: killed for the last time, with %d arrived", time.Since(began).Round(time.Millisecond), far.count())
+	defer func() {
+		if t.Failed() {
+			t.Logf("%d arrived; the integration is %+v", far.count(), all[notify.Integration](t, c, "integrations", nil))
+			for _, d := range all[notify.Delivery](t, c, "deliveries", url.Values{"state": {notify.Pending}}) {
+				t.Logf("%+v", d)
+			}
+		}
+	}()
 	for n := far.count(); n < notifications; n = far.count() {
 		eventually(t, "another notification", func() bool { return far.count() > n })
 	}

@@ -23,8 +23,8 @@ type Kind struct {
 	// issue, which later notifications of the key change and end.
 	Tracks bool
 	// Records tells that it keeps every notification, as a store of documents does: all
-	// are for it, none takes the place of another, and findings beyond the first
-	// [MostFindings] come in further ones. A kind that neither tracks nor records is
+	// are for it, none takes the place of another, and of scans and nodes the findings
+	// beyond the first [MostFindings] come in further ones. A kind that neither tracks nor records is
 	// told of what is opened, and of what ends if the rule says so.
 	Records bool
 	// Open checks settings, in which only fields of the kind are, and returns the

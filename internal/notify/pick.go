@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -235,7 +234,7 @@ func (a *asker) large(ctx context.Context, h happening, groups []matter) ([]matt
 		_, told := since[m.key]
 		upTo := a.MinNodes
 		if !told {
-			upTo = math.MaxInt
+			upTo = enough
 		}
 		nodes, open, err := a.left(ctx, h, m.key, upTo)
 		if err != nil {

@@ -54,7 +54,7 @@ func plainFacts(data json.RawMessage) []Fact {
 	_ = json.Unmarshal(data, &members) // what is no object has none
 	var facts []Fact
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if name == "error" || name == "name" || len(facts) == 10 {
+		if name == "error" || name == "name" || name == "node" || len(facts) == 10 {
 			continue
 		}
 		switch value := members[name].(type) {

@@ -139,8 +139,8 @@ func (m matter) step(groupBy string, raised bool) (as Action, tells bool) {
 // them all.
 func (w *writer) rest(ctx context.Context, n Notification, m matter, cause string) error {
 	keeping := slices.DeleteFunc(slices.Clone(w.to), func(t target) bool { return !t.records })
-	if len(keeping) == 0 {
-		return nil
+	if len(keeping) == 0 || w.GroupBy == ByVulnerability {
+		return nil // of a vulnerability, one notification
 	}
 	for i, part := range w.parts(n, m) {
 		if err := w.notify(ctx, part, fmt.Sprintf("%s/%d", cause, i+2), keeping); err != nil {
