@@ -37,7 +37,7 @@ const (
 // meanwhile; whoever lost it has sent what another sends again, and writes nothing.
 func (s *Service) attempt(ctx context.Context, j job, sender Sender, secrets []string) error {
 	// What is under way when the console ends may finish: it is said twice otherwise.
-	sending, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.patience, errLate)
+	sending, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), j.patience, errLate)
 	defer cancel()
 	stop := s.keep(sending, j.claim)
 	sending, exchange := WithExchange(sending)
@@ -46,7 +46,7 @@ func (s *Service) attempt(ctx context.Context, j job, sender Sender, secrets []s
 	took := time.Since(began)
 	stop()
 	if err != nil && errors.Is(context.Cause(sending), errLate) {
-		err = fmt.Errorf("%w: %v", errLate, s.patience)
+		err = fmt.Errorf("%w: %v: %w", errLate, j.patience, err) // which may say how long to wait
 	}
 	request, response := exchange.Said(secrets)
 	o := attempted{at: at, took: took, ref: clean(ref), err: err, request: request, response: response}

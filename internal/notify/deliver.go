@@ -129,8 +129,9 @@ func (s *Service) fill(ctx context.Context, sending *sync.WaitGroup, w waiting) 
 	l.running += len(jobs)
 	l.sent += len(jobs)
 	s.mu.Unlock()
-	sender, secrets := l.sender, l.secrets
+	sender, secrets, patience := l.sender, l.secrets, s.patienceOf(w.Kind)
 	for _, j := range jobs {
+		j.patience = patience
 		sending.Go(func() {
 			defer func() {
 				s.mu.Lock()
@@ -144,6 +145,11 @@ func (s *Service) fill(ctx context.Context, sending *sync.WaitGroup, w waiting) 
 		})
 	}
 	return len(jobs), nil
+}
+
+// patienceOf is how long the far side of a kind may take for one notification.
+func (s *Service) patienceOf(kind string) time.Duration {
+	return max(s.patience, s.kinds[kind].Patience)
 }
 
 // lane returns the way to an integration, and how many deliveries may begin: one at a
@@ -198,6 +204,7 @@ func (l *lane) open(s *Service, w waiting) error {
 // job is a delivery that this console sends.
 type job struct {
 	claim        lease.Claim
+	patience     time.Duration
 	number       int64
 	integration  string
 	key          string

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"patrol/internal/platform/outgoing"
 	"patrol/internal/platform/problem"
@@ -27,6 +28,9 @@ type Kind struct {
 	// beyond the first [MostFindings] come in further ones. A kind that neither tracks nor records is
 	// told of what is opened, and of what ends if the rule says so.
 	Records bool
+	// Patience is how long the far side may take for one notification, where that is
+	// more than half a minute.
+	Patience time.Duration
 	// Open checks settings, in which only fields of the kind are, and returns the
 	// sender. What cannot be accepted is an [Invalid] that names the field. It
 	// connects to nothing.

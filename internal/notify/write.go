@@ -252,6 +252,9 @@ type gathered struct {
 func (w *writer) gather(ctx context.Context, t telling, overflow bool) error {
 	n := t.Notification
 	g := gathered{Title: n.Title, Severity: n.Severity, Findings: n.Findings[:min(few, len(n.Findings))], Total: n.Total}
+	if t.matter.action == Resolved {
+		g = gathered{Title: n.Title, Severity: "info", Findings: []Finding{}} // what is gone stands among no findings
+	}
 	text, err := json.Marshal(g)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ const (
 // Kind returns the kind.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "email", Title: "Email",
+		Name: "email", Title: "Email", Patience: 5 * time.Minute,
 		Fields: []notify.Field{
 			{Name: "host", Label: "Server", Required: true, Help: "The mail server that takes messages for delivery.", Example: "smtp.example.com"},
 			{Name: "port", Label: "Port", Help: "587 with starttls, 465 with tls and 25 with none, unless you say otherwise.", Example: "587"},

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"time"
 
 	"patrol/internal/notify"
 	"patrol/internal/platform/outgoing"
@@ -35,7 +36,7 @@ const stay = "none"
 // Kind is Jira.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "jira", Title: "Jira", Tracks: true, Open: open,
+		Name: "jira", Title: "Jira", Tracks: true, Patience: time.Minute, Open: open,
 		Fields: []notify.Field{
 			{Name: "url", Label: "URL", Required: true, Help: "Where Jira is; what stands in the browser before /browse or /jira.", Example: "https://example.atlassian.net"},
 			{Name: "deployment", Label: "Deployment", Default: cloud, Choices: []string{cloud, server}, Help: "server is Data Center, or Server before it."},

@@ -34,7 +34,7 @@ const batchLimit = 900 << 10
 // Kind is the HTTP Event Collector of Splunk Enterprise and Splunk Cloud.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "splunk", Title: "Splunk", Records: true, Open: open,
+		Name: "splunk", Title: "Splunk", Records: true, Patience: 150 * time.Second, Open: open,
 		Fields: []notify.Field{
 			{
 				Name: "url", Label: "Collector", Required: true, Example: "https://splunk.example.com:8088",
