@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,9 @@ the same one as PATROL_SECRETS_KEY.`,
 			o.TrustedProxies = proxies
 			if o.OutgoingAllow, err = outgoing.Parse(allowed); err != nil {
 				return fmt.Errorf("--outgoing-allow: %w", err)
+			}
+			if u, err := url.Parse(o.PublicURL); o.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+				return fmt.Errorf("--public-url: %q is no URL such as https://patrol.example.com", o.PublicURL)
 			}
 			o.SecretsKey = s.values.String("secrets.key")
 			o.Version, o.Out = version(), cmd.OutOrStdout()

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"patrol/internal/platform/db"
+	"patrol/internal/platform/event"
 	"patrol/internal/platform/problem"
 	"patrol/internal/sbom"
 )
@@ -91,8 +92,25 @@ func (s *Service) applyTo(ctx context.Context, tx *db.Tx, node string) error {
 		if err := keepFor(ctx, tx, node, meant); err != nil {
 			return err
 		}
+		if err := s.tellDecided(ctx, tx, node, append(meant, kept...)); err != nil {
+			return err
+		}
 	}
 	return apply(ctx, tx, `o.node_number = `+NumberOf(`$1`), node)
+}
+
+// tellDecided says of which vulnerabilities the decisions about a node may have changed.
+func (s *Service) tellDecided(ctx context.Context, tx *db.Tx, node string, decisions []string) error {
+	list, err := db.Column(decisions)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT vulnerability FROM decision WHERE id `+db.Among(`$1`)+` ORDER BY vulnerability LIMIT 1000`, list)
+	vulnerabilities, err := db.All(rows, err, db.Value[string])
+	if err != nil {
+		return fmt.Errorf("read the decisions about node %s: %w", node, err)
+	}
+	return event.AppendTo(ctx, tx, s.now(), event.Of(node), "node.decided", node, map[string][]string{"vulnerabilities": vulnerabilities})
 }
 
 // keepFor keeps which decisions have selectors that mean a node.

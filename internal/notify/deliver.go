@@ -207,6 +207,7 @@ type job struct {
 	patience     time.Duration
 	number       int64
 	integration  string
+	rule         string
 	key          string
 	action       Action
 	beganAt      time.Time // with the first attempt
@@ -225,8 +226,8 @@ func (s *Service) claim(ctx context.Context, integration string, n int) ([]job, 
 		claims, err := deliveries.Claim(ctx, tx, s.now(), n, inOrder, integration)
 		for _, c := range claims {
 			j := job{claim: c, integration: integration}
-			err := tx.QueryRowContext(ctx, `SELECT d.number, d.key, d.action, d.began_at, n.content FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id WHERE d.id = $1`, c.ID).
-				Scan(&j.number, &j.key, &j.action, db.Time{Time: &j.beganAt}, db.JSON{Into: &j.notification})
+			err := tx.QueryRowContext(ctx, `SELECT d.number, d.rule_id, d.key, d.action, d.began_at, n.content FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id WHERE d.id = $1`, c.ID).
+				Scan(&j.number, &j.rule, &j.key, &j.action, db.Time{Time: &j.beganAt}, db.JSON{Into: &j.notification})
 			if err != nil {
 				return err
 			}
@@ -263,3 +264,14 @@ func (s *Service) nextDelivery(ctx context.Context) (time.Duration, error) {
 
 // errLate is why a hanging far side is given up.
 var errLate = errors.New("it did not answer in time")
+
+// lateError is that of a far side which took too long. What the sender made of it may
+// say how long to wait before it is asked again.
+type lateError struct {
+	patience time.Duration
+	made     error
+}
+
+func (e *lateError) Error() string { return fmt.Sprintf("%v: %v", errLate, e.patience) }
+
+func (e *lateError) Unwrap() []error { return []error{errLate, e.made} }

@@ -165,6 +165,12 @@ func (s *Service) RedeliverAll(ctx context.Context, integration string) (Integra
 		if err != nil {
 			return err
 		}
+		// What failed before waits no longer either.
+		_, err = tx.ExecContext(ctx, `UPDATE delivery SET due_at = $2 WHERE integration_id = $1 AND state = '`+Pending+`' AND attempts > 0 AND lease_until IS NULL AND due_at > $2`,
+			integration, s.now().UnixMicro())
+		if err != nil {
+			return err
+		}
 		return audit.Record(ctx, tx, s.now(), "integration.redelivered", i.subject(), nil, nil)
 	})
 	if err != nil {

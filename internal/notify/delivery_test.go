@@ -121,7 +121,7 @@ func TestRedeliverAll(t *testing.T) {
 		}
 		h.clock.Advance(time.Microsecond)
 		h.send()
-		if got := h.arrived(); len(got) != 2 {
+		if got := h.arrived(); len(got) != 3 {
 			t.Errorf("arrived %q", got)
 		}
 		if h.getIntegration(other).Dead != 1 {

@@ -89,7 +89,7 @@ func (w *writer) sum(ctx context.Context, overflow bool, at time.Time) error {
 	if count == 0 && (overflow || !w.EvenIfEmpty) {
 		return nil
 	}
-	rows, err := w.tx.QueryContext(ctx, `SELECT matter`+of+` ORDER BY id LIMIT $3`, w.id, db.Bit(overflow), most)
+	rows, err := w.tx.QueryContext(ctx, `SELECT matter`+of+` ORDER BY rank DESC, id LIMIT $3`, w.id, db.Bit(overflow), most)
 	matters, err := db.All(rows, err, func(scan db.Scan) (g gathered, err error) { return g, scan(db.JSON{Into: &g}) })
 	if err != nil {
 		return err
@@ -124,10 +124,15 @@ func (w *writer) sumUp(name string, at time.Time, matters []gathered, count int)
 		Facts: []Fact{}, Findings: []Finding{}, URL: w.service.publicURL,
 	}
 	var lines []string
+	named := 0
 	nodes := make(map[string]bool)
-	for i, g := range matters {
-		if i < 2*listed {
+	for _, g := range matters {
+		switch {
+		case slices.Contains(lines, g.Title):
+			named++
+		case len(lines) < 2*listed:
 			lines = append(lines, g.Title)
+			named++
 		}
 		n.Total += g.Total
 		for _, f := range g.Findings {
@@ -137,7 +142,7 @@ func (w *writer) sumUp(name string, at time.Time, matters []gathered, count int)
 			}
 		}
 	}
-	if rest := count - len(lines); rest > 0 {
+	if rest := count - named; rest > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", rest))
 	}
 	n.Nodes, n.Text = len(nodes), strings.Join(lines, "\n")

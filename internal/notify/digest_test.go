@@ -28,7 +28,7 @@ func TestDigest(t *testing.T) {
 		h.send()
 		for _, a := range h.sent.got() {
 			// What came and went before anybody read of it is not told; see below.
-			want := "CVE-2026-2 (medium) in example.org/slip on web-1\nCVE-2026-2 (medium) in example.org/slip on web-2"
+			want := "CVE-2026-2 (medium) in example.org/slip on 2 nodes"
 			if a.Action != notify.Told || a.Title != "Findings: 2 notifications" || a.Text != want || a.Severity != "medium" || a.Total != 2 || a.Nodes != 2 || a.Type != "digest" {
 				t.Errorf("%s got %+v", a.to, a.Notification)
 			}

@@ -46,8 +46,7 @@ type happening struct {
 	members map[string]any
 }
 
-// enough is how many occurrences of one vulnerability are read when a decision about
-// it ended, or something else became known.
+// enough is how many occurrences of one vulnerability are read at once.
 const enough = 20_000
 
 // happenings returns what an event means; the event itself comes last.
@@ -76,6 +75,11 @@ func (s *Service) happenings(ctx context.Context, q db.Querier, e event.Event) (
 		all = append(all, h)
 	case "decision.revoked", "decision.expired":
 		h.came, err = s.open(ctx, q, text(e.Data, "vulnerability"))
+		all = append(all, h)
+	case "node.decided":
+		if h.came, err = ofNode(ctx, q, e, finding.Open); err == nil {
+			h.went, err = ofNode(ctx, q, e, finding.Decided)
+		}
 		all = append(all, h)
 	case "node.retired":
 		h.went, err = retired(ctx, q, e)
@@ -134,6 +138,11 @@ func rematched(ctx context.Context, q db.Querier, e event.Event, id string) (fin
 	var failed time.Time
 	err = q.QueryRowContext(ctx, `SELECT max(time) FROM event WHERE id < $1 AND type = 'rematch.failed' AND subject = $2 AND time >= $3`, e.ID, id, c.From.UnixMicro()).
 		Scan(db.Time{Time: &failed})
+	// Clocks of consoles differ, and one may finish what another began.
+	c.From = c.From.Add(-time.Minute)
+	if e.Type != "rematch.failed" {
+		c.To = c.To.Add(time.Minute)
+	}
 	if !failed.IsZero() {
 		c.From = failed.Add(time.Microsecond)
 	}
@@ -148,8 +157,15 @@ func (s *Service) changedBy(ctx context.Context, q db.Querier, c finding.Cause) 
 }
 
 // open returns what is open of a vulnerability.
-func (s *Service) open(ctx context.Context, q db.Querier, vulnerability string) ([]finding.Noted, error) {
-	return s.findings.StillOpen(ctx, q, finding.Which{Vulnerability: vulnerability}, 0, enough)
+func (s *Service) open(ctx context.Context, q db.Querier, vulnerability string) (all []finding.Noted, err error) {
+	for after := int64(0); ; {
+		some, err := s.findings.StillOpen(ctx, q, finding.Which{Vulnerability: vulnerability}, after, enough)
+		all = append(all, some...)
+		if err != nil || len(some) < enough {
+			return all, err
+		}
+		after = some[enough-1].ID
+	}
 }
 
 // overdue returns what became so on the days of an event.
@@ -175,13 +191,28 @@ func (s *Service) overdue(ctx context.Context, q db.Querier, data json.RawMessag
 
 // decided returns the occurrences of a vulnerability that somebody decided about.
 func decided(ctx context.Context, q db.Querier, vulnerability string) ([]finding.Noted, error) {
-	return gone(ctx, q, `JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE v.name = $1 AND o.state = 'decided' LIMIT $2`, vulnerability, enough)
+	return gone(ctx, q, `JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE v.name = $1 AND o.state = 'decided' `, vulnerability)
 }
 
 // retired returns what was resolved with a node, not long before the event.
 func retired(ctx context.Context, q db.Querier, e event.Event) ([]finding.Noted, error) {
 	return gone(ctx, q, `JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE o.node_number = `+finding.NumberOf(`$1`)+`
-		AND o.resolved_at >= $2 AND o.resolved_because = '`+finding.Retired+`' LIMIT $3`, e.Subject, e.Time.Add(-time.Minute).UnixMicro(), enough)
+		AND o.resolved_at >= $2 AND o.resolved_because = '`+finding.Retired+`'`, e.Subject, e.Time.Add(-time.Minute).UnixMicro())
+}
+
+// ofNode returns occurrences in a state, of the vulnerabilities of which decisions began
+// or ceased to mean a node.
+func ofNode(ctx context.Context, q db.Querier, e event.Event, state string) ([]finding.Noted, error) {
+	var said struct{ Vulnerabilities []string }
+	if err := json.Unmarshal(e.Data, &said); err != nil {
+		return nil, err
+	}
+	names, err := db.Column(said.Vulnerabilities)
+	if err != nil {
+		return nil, err
+	}
+	return gone(ctx, q, `JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE o.node_number = `+finding.NumberOf(`$1`)+`
+		AND o.resolved_at IS NULL AND o.state = $2 AND v.name `+db.Among(`$3`), e.Subject, state, names)
 }
 
 // gone reads of occurrences what it takes to know the keys that they are told under.

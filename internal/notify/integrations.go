@@ -11,6 +11,7 @@ import (
 
 	"patrol/internal/platform/audit"
 	"patrol/internal/platform/db"
+	"patrol/internal/platform/event"
 	"patrol/internal/platform/problem"
 	"patrol/internal/platform/secret"
 )
@@ -130,6 +131,11 @@ func (s *Service) EditIntegration(ctx context.Context, id string, c IntegrationC
 		if err != nil {
 			return fmt.Errorf("edit integration %s: %w", id, err)
 		}
+		if !enabled {
+			if err := s.tellRemoved(ctx, tx, id); err != nil {
+				return err
+			}
+		}
 		tx.Wake(deliveryTopic)
 		return s.recordIntegration(ctx, tx, "integration.edited", old, id)
 	})
@@ -186,11 +192,28 @@ func (s *Service) DeleteIntegration(ctx context.Context, id string) error {
 		if len(names) > 0 {
 			return problem.Conflict("rules tell it: %s; take it out of them first", strings.Join(names, ", "))
 		}
+		if err := s.tellRemoved(ctx, tx, id); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM integration WHERE id = $1`, id); err != nil {
 			return fmt.Errorf("delete integration %s: %w", id, err)
 		}
 		return audit.Record(ctx, tx, s.now(), "integration.deleted", old.subject(), old, nil)
 	})
+}
+
+// tellRemoved ends what was told of an integration that could not deliver and is asked
+// to no more.
+func (s *Service) tellRemoved(ctx context.Context, tx *db.Tx, id string) error {
+	var name string
+	err := tx.QueryRowContext(ctx, `SELECT COALESCE(max(name), '') FROM integration WHERE id = $1 AND told_failing = 1`, id).Scan(&name)
+	if err != nil || name == "" {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE integration SET told_failing = 0 WHERE id = $1`, id); err != nil {
+		return err
+	}
+	return event.Append(ctx, tx, s.now(), integrationRemoved, id, map[string]string{"name": name})
 }
 
 func (s *Service) recordIntegration(ctx context.Context, tx *db.Tx, action string, before any, id string) error {
@@ -246,6 +269,9 @@ func (s *Service) TestSettings(ctx context.Context, n NewIntegration) (Trial, er
 	trial := Trial{OK: err == nil, Took: time.Since(began).Milliseconds()}
 	secrets := slices.Collect(maps.Values(hidden))
 	trial.Request, trial.Response = exchange.Said(secrets)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = &lateError{s.patience, err}
+	}
 	if err != nil {
 		trial.Error = explain(err, secrets)
 	}

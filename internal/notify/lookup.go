@@ -15,10 +15,11 @@ type lookup struct {
 	q          db.Querier
 	nodes      map[string]policy.Node
 	background map[int64]finding.Background
+	affected   map[int64]int // on how many nodes a vulnerability is open
 }
 
 func (s *Service) lookup(q db.Querier) *lookup {
-	return &lookup{s, q, make(map[string]policy.Node), make(map[int64]finding.Background)}
+	return &lookup{s, q, make(map[string]policy.Node), make(map[int64]finding.Background), make(map[int64]int)}
 }
 
 // know reads what there is to know of occurrences, and of nodes.
@@ -57,7 +58,26 @@ func (l *lookup) know(ctx context.Context, noted []finding.Noted, nodes ...strin
 	for id := range vulnerabilities {
 		l.background[id] = found[id]
 	}
-	return nil
+	return l.count(ctx, keys(vulnerabilities))
+}
+
+// count reads on how many nodes vulnerabilities are open.
+func (l *lookup) count(ctx context.Context, vulnerabilities []int64) error {
+	list, err := db.Column(vulnerabilities)
+	if err != nil {
+		return err
+	}
+	rows, err := l.q.QueryContext(ctx, `SELECT vulnerability_id, nodes FROM affected WHERE vulnerability_id `+db.AmongIDs, list)
+	if err != nil {
+		return err
+	}
+	return db.Each(rows, func(scan db.Scan) error {
+		var id int64
+		var nodes int
+		err := scan(&id, &nodes)
+		l.affected[id] = nodes
+		return err
+	})
 }
 
 func keys[K comparable](set map[K]bool) []K {

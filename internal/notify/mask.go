@@ -3,6 +3,7 @@ package notify
 import (
 	"encoding/json"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -33,8 +34,12 @@ func Mask(text string, secrets []string) string {
 	for i, piece := range pieces {
 		pieces[i] = withoutTail(piece, all)
 	}
-	return clean(strings.Join(pieces, "…"))
+	return clean(credentials.ReplaceAllString(strings.Join(pieces, "…"), "$1 "+masked))
 }
+
+// credentials are those of a header that a far side repeats: Basic ones hold a secret in
+// a form that it is not known by.
+var credentials = regexp.MustCompile(`(?i)\b(basic|bearer) [A-Za-z0-9+/=._~-]{8,}`)
 
 // forms are those in which a secret may stand in a text.
 func forms(secret string) []string {

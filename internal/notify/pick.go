@@ -54,10 +54,12 @@ func (a *asker) pick(ctx context.Context, h happening) ([]matter, error) {
 		return nil, err
 	}
 	m.node = a.look.nodes[h.Audience.Node()]
-	if opened := ends[h.kind]; opened != "" && a.reads(opened) {
-		end := m
-		end.key, end.action = subjectKey(opened, h), Resolved
-		picked = append(picked, end)
+	for _, opened := range ends[h.kind] {
+		if a.reads(opened) {
+			end := m
+			end.key, end.action = subjectKey(opened, h), Resolved
+			picked = append(picked, end)
+		}
 	}
 	if a.reads(h.kind) && a.wants(h, m.node) {
 		m.key, m.action = subjectKey(h.kind, h), Told
@@ -236,7 +238,7 @@ func (a *asker) large(ctx context.Context, h happening, groups []matter) ([]matt
 		if !told {
 			upTo = enough
 		}
-		nodes, open, err := a.left(ctx, h, m.key, upTo)
+		nodes, open, err := a.left(ctx, h, m.key, upTo, true)
 		if err != nil {
 			return nil, err
 		}
@@ -273,7 +275,9 @@ func (a *asker) over(ctx context.Context, h happening) ([]matter, error) {
 		if len(under) == 0 {
 			continue
 		}
-		nodes, _, err := a.left(ctx, h, m.key, 1)
+		// A condition on the event is about that which opened something, not this one:
+		// then whatever is open of the key keeps it.
+		nodes, _, err := a.left(ctx, h, m.key, 1, !a.condition.AsksEvent())
 		if err != nil {
 			return nil, err
 		}
@@ -317,7 +321,7 @@ const page = 500
 
 // left counts the nodes on which something of a key is open that matters to the rule,
 // up to a number, and returns what that is.
-func (a *asker) left(ctx context.Context, h happening, key string, upTo int) (nodes int, wanted []finding.Noted, err error) {
+func (a *asker) left(ctx context.Context, h happening, key string, upTo int, ask bool) (nodes int, wanted []finding.Noted, err error) {
 	which := finding.Which{Vulnerability: key}
 	switch a.GroupBy {
 	case ByNode:
@@ -334,9 +338,11 @@ func (a *asker) left(ctx context.Context, h happening, key string, upTo int) (no
 		if err != nil {
 			return 0, nil, err
 		}
-		mattering, err := a.filter(ctx, h, open, finding.Open)
-		if err != nil {
-			return 0, nil, err
+		mattering := open
+		if ask {
+			if mattering, err = a.filter(ctx, h, open, finding.Open); err != nil {
+				return 0, nil, err
+			}
 		}
 		for _, n := range mattering {
 			on[n.NodeID] = true

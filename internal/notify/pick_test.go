@@ -19,10 +19,11 @@ func TestLifeOfAVulnerability(t *testing.T) {
 		one, two := h.node("web-1"), h.node("web-2")
 
 		const about = "critical CVE-2026-1 (critical) in example.org/leak on web-"
+		const onBoth = "critical CVE-2026-1 (critical) in example.org/leak on 2 nodes"
 		h.scan(one, module(leak, "1.0.0"), module(slip, "1.0.0"))
 		h.wantTold("on the first node", "talk opened "+about+"1", "desk opened "+about+"1", "lake opened "+about+"1")
 		h.scan(two, module(leak, "1.0.0"))
-		h.wantTold("on the second", "desk changed "+about+"2", "lake changed "+about+"2")
+		h.wantTold("on the second", "desk changed "+onBoth, "lake changed "+onBoth)
 		h.scan(one, module(leak, "1.1.0"))
 		h.wantTold("gone from the first")
 		h.scan(two)
@@ -172,7 +173,7 @@ func TestRenamedVulnerability(t *testing.T) {
 		h.rematch()
 		h.wantTold("when it has a CVE")
 		h.scan(two, module(leak, "1.0.0"))
-		h.wantTold("on another node", "desk opened critical CVE-2026-1 (critical) in example.org/leak on web-2")
+		h.wantTold("on another node", "desk opened critical CVE-2026-1 (critical) in example.org/leak on 2 nodes")
 		h.scan(two)
 		h.wantTold("while one is left")
 		h.scan(one)

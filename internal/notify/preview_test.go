@@ -35,7 +35,7 @@ func TestPreview(t *testing.T) {
 		h.scan(two, module(leak, "1.0.0"))
 		d.Title, d.When = "", `findings.exists(f, f.severity == "critical")`
 		got, p = preview(d)
-		want := []string{"changed CVE-2026-1 (critical) in example.org/leak on web-2", "opened CVE-2026-1 (critical) in example.org/leak on web-1"}
+		want := []string{"changed CVE-2026-1 (critical) in example.org/leak on 2 nodes", "opened CVE-2026-1 (critical) in example.org/leak on 2 nodes"}
 		if p.Example || p.Matters != 2 || !slices.Equal(got, want) || p.Events < 4 {
 			t.Errorf("%q, %+v; want %q", got, p, want)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"patrol/internal/platform/db"
@@ -193,12 +194,12 @@ func (s *Service) relevant(ctx context.Context, q db.Querier, askers []*asker, e
 
 // asksOf tells whether an event of the log may matter to the rule.
 func (a *asker) asksOf(kind string) bool {
-	if a.reads(kind) || ends[kind] != "" && a.reads(ends[kind]) {
+	if a.reads(kind) || slices.ContainsFunc(ends[kind], a.reads) {
 		return true
 	}
 	switch kind {
 	case "scan.completed", "rematch.completed", "rematch.overtaken", "rematch.failed", "decision.created", "decision.revoked", "decision.expired",
-		"node.retired", "vulnerability.reassessed", "occurrences.overdue":
+		"node.retired", "node.decided", "vulnerability.reassessed", "occurrences.overdue":
 		return a.readsFindings()
 	}
 	return false

@@ -14,6 +14,7 @@ func ReadyMade() []RuleDefinition {
 		{Name: "Decision about to expire", Types: []string{"decision.expiring"}},
 		{Name: "Integration failing", Types: []string{integrationFailing}, Resolved: true},
 		{Name: "Everything new, each morning", Types: []string{OccurrenceOpened}, Digest: "0 8 * * *"},
+		{Name: "Everything, for stores of data", Types: []string{OccurrenceOpened, OccurrenceReassessed}, GroupBy: ByScan, Resolved: true, Limit: 1_000_000},
 		{Name: "Heartbeat", Types: []string{}, Digest: "@daily", EvenIfEmpty: true},
 	}
 	for i := range rules {

@@ -73,8 +73,19 @@ func (d RuleDefinition) complete() RuleDefinition {
 	if d.Limit == 0 {
 		d.Limit = standardLimit
 	}
-	d.Types, d.Integrations = append([]string{}, d.Types...), append([]string{}, d.Integrations...)
+	d.Types, d.Integrations = once(d.Types), once(d.Integrations)
 	return d
+}
+
+// once leaves out what a list names again.
+func once(names []string) []string {
+	list := []string{}
+	for _, name := range names {
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // checked is a definition that can be used.
@@ -124,6 +135,9 @@ func (d RuleDefinition) check() (c checked, err error) {
 	return c, err
 }
 
+// epoch is a moment like any other, since when an expression that means anything comes.
+var epoch = time.Unix(0, 0).UTC()
+
 func (c *checked) checkTimes() (err error) {
 	if c.zone, err = time.LoadLocation(c.TimeZone); err != nil || c.TimeZone == "Local" {
 		return problem.Invalid("time_zone", "%q is no IANA time zone, such as UTC or Europe/Berlin", c.TimeZone)
@@ -133,6 +147,9 @@ func (c *checked) checkTimes() (err error) {
 		if err != nil {
 			return problem.Invalid("digest", "%v", err)
 		}
+		if timing.Next(epoch).IsZero() {
+			return problem.Invalid("digest", "%q never comes: no day of the next five years matches it", c.Digest)
+		}
 		c.digest = &timing
 	}
 	for i, q := range c.Quiet {
@@ -141,6 +158,9 @@ func (c *checked) checkTimes() (err error) {
 			return err
 		}
 		c.quiet = append(c.quiet, parsed)
+	}
+	if end := loud(c.quiet, c.zone, epoch); end.Sub(epoch) > 7*24*time.Hour {
+		return problem.Invalid("quiet", "leaves no time at which something is sent")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"patrol/internal/platform/audit"
@@ -162,6 +163,13 @@ func (s *Service) EditRule(ctx context.Context, id string, d RuleDefinition) (Ru
 		if err != nil {
 			return fmt.Errorf("edit rule %s: %w", id, err)
 		}
+		if c.Enabled != old.Enabled || c.GroupBy != old.GroupBy {
+			// What was told under the old keys, or ended while nobody looked, is not known
+			// any more: it begins anew.
+			if _, err := tx.ExecContext(ctx, `DELETE FROM raised WHERE rule_id = $1`, id); err != nil {
+				return err
+			}
+		}
 		return s.recordRule(ctx, tx, "rule.edited", old, id)
 	})
 	return s.savedRule(ctx, id, err)
@@ -174,10 +182,31 @@ func (s *Service) savedRule(ctx context.Context, id string, err error) (Rule, er
 	}
 	s.signals.Wake(event.Topic)
 	r, err := s.Rule(ctx, id)
-	if err == nil && r.Enabled && len(r.Integrations) == 0 {
-		r.Warning = "it names no integration, so it tells nobody"
+	if err != nil {
+		return r, err
 	}
+	r.Warning, err = s.odd(ctx, r)
 	return r, err
+}
+
+// odd says what is odd about a rule.
+func (s *Service) odd(ctx context.Context, r Rule) (string, error) {
+	if r.Enabled && len(r.Integrations) == 0 {
+		return "it names no integration, so it tells nobody", nil
+	}
+	if r.GroupBy != ByVulnerability || !slices.ContainsFunc(r.Types, func(t string) bool { return matches(t, OccurrenceOpened) }) {
+		return "", nil
+	}
+	for _, id := range r.Integrations {
+		i, err := s.Integration(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		if kind := s.kinds[i.Kind]; kind.Records {
+			return fmt.Sprintf("%s keeps every finding, but of a vulnerability it is told of the worst 200, and of the end once none is left: for all of them group by scan, with resolved", i.Name), nil
+		}
+	}
+	return "", nil
 }
 
 // DeleteRule removes a rule. What it had to deliver is delivered still; what it opened

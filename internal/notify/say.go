@@ -63,9 +63,12 @@ func (a *asker) sayFindings(n *Notification, m matter) {
 	worst := n.Findings[0]
 	n.Total, n.Nodes, n.Severity = len(m.noted), len(nodes), worst.Severity
 	n.URL = a.look.service.findingsURL(a.GroupBy, m)
+	if a.everywhere(m) {
+		n.Nodes = max(n.Nodes, a.look.affected[m.noted[0].VulnerabilityID])
+	}
 	where := worst.Node.Name
-	if len(nodes) > 1 {
-		where = fmt.Sprintf("%d nodes", len(nodes))
+	if n.Nodes > 1 {
+		where = fmt.Sprintf("%d nodes", n.Nodes)
 	}
 	if len(vulnerabilities) == 1 {
 		n.Title = fmt.Sprintf("%s (%s) in %s on %s", worst.Vulnerability, grade(worst), packages(n.Findings), where)
@@ -75,7 +78,13 @@ func (a *asker) sayFindings(n *Notification, m matter) {
 		n.Title = fmt.Sprintf("%s on %s: %s", plural(len(vulnerabilities), "vulnerability", "vulnerabilities"), where, tally(counts))
 		n.Text = strings.Join(append([]string{why(m)}, lines(n.Findings, n.Total)...), "\n")
 	}
-	n.Facts = append(n.Facts, Fact{"Nodes", nodeNames(n.Findings, len(nodes))})
+	n.Facts = append(n.Facts, Fact{"Nodes", nodeNames(n.Findings, n.Nodes)})
+}
+
+// everywhere tells whether all nodes on which a vulnerability is open count for the
+// rule: what is kept of it elsewhere then says how many these are, not how many came.
+func (a *asker) everywhere(m matter) bool {
+	return a.GroupBy == ByVulnerability && m.action == Opened && a.team == nil && !a.condition.AsksNode()
 }
 
 func (a *asker) findings(noted []finding.Noted) []Finding {

@@ -21,6 +21,7 @@ var headlines = map[string]string{
 	"decision.created": "Decision about %s", "decision.revoked": "Decision about %s revoked", "decision.expiring": "The decision about %s expires soon", "decision.expired": "The decision about %s expired",
 	"schedule.fired": "Schedule fired", "schedule.run_finished": "A run ended", "schedule.missed": "A schedule missed fire times", "schedule.dropped": "A schedule dropped a fire time",
 	"settings.changed": "The settings changed", integrationFailing: "Integration %s cannot deliver", integrationHealthy: "Integration %s delivers again",
+	integrationRemoved: "Integration %s is not used any more", "node.decided": "Decisions about %s changed",
 }
 
 func (a *asker) sayEvent(n *Notification, m matter) {

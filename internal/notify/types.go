@@ -1,5 +1,7 @@
 package notify
 
+import "slices"
+
 // EventType is a type of event that rules may be about.
 type EventType struct {
 	Name string `json:"name"`
@@ -42,6 +44,7 @@ var types = []EventType{
 	{"node.labelled", "A node's labels changed.", false},
 	{"node.retired", "A node is gone for good.", false},
 	{"node.revived", "A retired node is back.", false},
+	{"node.decided", "Decisions mean a node that they did not mean, or no longer do.", false},
 	{"node.credential_shared", "Two machines use one agent's credential.", false},
 	{"node.rematched", "A re-match opened or resolved something on a node.", false},
 	{"decision.created", "Somebody decided about a vulnerability.", false},
@@ -55,6 +58,7 @@ var types = []EventType{
 	{"settings.changed", "An administrator changed the settings.", false},
 	{integrationFailing, "An integration cannot deliver.", false},
 	{integrationHealthy, "An integration that could not deliver does again.", false},
+	{integrationRemoved, "An integration that could not deliver was deleted or disabled.", false},
 }
 
 func typeNames() []string {
@@ -66,19 +70,20 @@ func typeNames() []string {
 }
 
 // ends are the types that end what another opened, about the same subject.
-var ends = map[string]string{
-	"feed.fresh":        "feed.stale",
-	"node.active":       "node.inactive",
-	"node.retired":      "node.inactive",
-	"scan.completed":    "scan.failed", // of the same node
-	"rematch.completed": "rematch.failed",
-	integrationHealthy:  integrationFailing,
+var ends = map[string][]string{
+	"feed.fresh":        {"feed.stale"},
+	"node.active":       {"node.inactive"},
+	"node.retired":      {"node.inactive", "scan.failed"},
+	"scan.completed":    {"scan.failed"}, // of the same node
+	"rematch.completed": {"rematch.failed"},
+	integrationHealthy:  {integrationFailing},
+	integrationRemoved:  {integrationFailing},
 }
 
 // opens tells whether some type ends what this one opens.
 func opens(kind string) bool {
 	for _, opened := range ends {
-		if opened == kind {
+		if slices.Contains(opened, kind) {
 			return true
 		}
 	}

@@ -27,41 +27,58 @@ const (
 	deepest    = 2
 )
 
+// budget is what one execution of a template may take: what it goes over and calls, and
+// the bytes of texts that it makes and throws away.
+type budget struct{ steps, bytes int }
+
+func newBudget() *budget { return &budget{5_000, 1 << 20} }
+
+func (b *budget) spend(steps, bytes int) error {
+	b.steps, b.bytes = b.steps-steps, b.bytes-bytes
+	if b.steps < 0 || b.bytes < 0 {
+		return errLaborious
+	}
+	return nil
+}
+
+// made spends what a text took.
+func (b *budget) made(text string) (string, error) {
+	if len(text) > wordsLimit {
+		return "", errWordy
+	}
+	return text, b.spend(1, len(text))
+}
+
 // functions are those of templates beside the comparing ones of Go. What they make is
 // bounded, for each may be given what another made.
-var functions = template.FuncMap{
-	"upper":   strings.ToUpper,
-	"lower":   strings.ToLower,
-	"title":   capitalize,
-	"join":    func(sep string, list []string) (string, error) { return bounded(strings.Join(list, sep)) },
-	"first":   func(n int, list []Finding) []Finding { return list[:min(max(n, 0), len(list))] },
-	"short":   func(n int, s string) string { return shorten(s, n) },
-	"print":   func(args ...any) (string, error) { return printed(fmt.Sprint, args) },
-	"println": func(args ...any) (string, error) { return printed(fmt.Sprintln, args) },
-	"printf": func(format string, args ...any) (string, error) {
-		if strings.Count(format, "%") > 2*mostPrinted {
-			return "", errWordy
-		}
-		return printed(func(args ...any) string { return fmt.Sprintf(format, args...) }, args)
-	},
-	listing: onlyLists,
+func (b *budget) functions() template.FuncMap {
+	return template.FuncMap{
+		"upper":   func(s string) (string, error) { return b.made(strings.ToUpper(s)) },
+		"lower":   func(s string) (string, error) { return b.made(strings.ToLower(s)) },
+		"title":   func(s string) (string, error) { return b.made(capitalize(s)) },
+		"join":    func(sep string, list []string) (string, error) { return b.made(strings.Join(list, sep)) },
+		"first":   func(n int, list []Finding) []Finding { return list[:min(max(n, 0), len(list))] },
+		"short":   func(n int, s string) (string, error) { return b.made(shorten(s, n)) },
+		"print":   func(args ...any) (string, error) { return b.printed(fmt.Sprint, args) },
+		"println": func(args ...any) (string, error) { return b.printed(fmt.Sprintln, args) },
+		"printf": func(format string, args ...any) (string, error) {
+			if strings.Count(format, "%") > 2*mostPrinted {
+				return "", errWordy
+			}
+			return b.printed(func(args ...any) string { return fmt.Sprintf(format, args...) }, args)
+		},
+		listing: b.list,
+	}
 }
 
 // mostPrinted is how many values are printed at once.
 const mostPrinted = 20
 
-func printed(print func(...any) string, args []any) (string, error) {
+func (b *budget) printed(print func(...any) string, args []any) (string, error) {
 	if len(args) > mostPrinted {
 		return "", fmt.Errorf("more than %d values are printed at once", mostPrinted)
 	}
-	return bounded(print(args...))
-}
-
-func bounded(text string) (string, error) {
-	if len(text) > wordsLimit {
-		return "", errWordy
-	}
-	return text, nil
+	return b.made(print(args...))
 }
 
 func capitalize(s string) string {
@@ -76,10 +93,12 @@ func capitalize(s string) string {
 // for as long as that says.
 const listing = "_list"
 
-func onlyLists(list any) (any, error) {
-	switch reflect.ValueOf(list).Kind() {
-	case reflect.Slice, reflect.Map, reflect.Invalid:
+func (b *budget) list(list any) (any, error) {
+	switch value := reflect.ValueOf(list); value.Kind() {
+	case reflect.Invalid:
 		return list, nil
+	case reflect.Slice, reflect.Map:
+		return list, b.spend(value.Len(), 0)
 	}
 	return nil, errors.New("range goes over lists only")
 }
@@ -94,7 +113,7 @@ func parseWords(field, text string, examples []Notification) (*words, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
-	t, err := template.New(field).Option("missingkey=zero").Funcs(functions).Parse(text)
+	t, err := template.New(field).Option("missingkey=zero").Funcs(newBudget().functions()).Parse(text)
 	if err != nil {
 		return nil, problem.Invalid(field, "%s", plain(err))
 	}
@@ -165,6 +184,9 @@ func safeBranch(n *parse.BranchNode, depth int) error {
 	return errors.Join(safe(n.Pipe, depth), safe(n.List, depth), safe(n.ElseList, depth))
 }
 
+// errLaborious is that of a template that would keep all rules waiting.
+var errLaborious = errors.New("goes over too much, or makes too much on the way")
+
 var errWordy = fmt.Errorf("makes more than %d KB", wordsLimit>>10)
 
 // narrow is a writer with an end.
@@ -189,10 +211,16 @@ func (w *words) of(n Notification) (string, error) {
 			return "", err
 		}
 	}
-	if err := w.template.Execute(&out, said); err != nil {
-		if errors.Is(err, errWordy) {
-			return "", errWordy
+	own, err := w.template.Clone()
+	if err == nil {
+		err = own.Funcs(newBudget().functions()).Execute(&out, said)
+	}
+	for _, limit := range []error{errWordy, errLaborious} {
+		if errors.Is(err, limit) {
+			return "", limit
 		}
+	}
+	if err != nil {
 		return "", errors.New(plain(err))
 	}
 	// A label, or a member of the data, that is not there is empty.

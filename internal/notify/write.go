@@ -262,6 +262,7 @@ func (w *writer) gather(ctx context.Context, t telling, overflow bool) error {
 	if overflow && w.overflow.IsZero() {
 		w.overflow = w.from.Add(window)
 	}
-	_, err = w.tx.ExecContext(ctx, `INSERT INTO gathered (rule_id, overflow, at, matter) VALUES ($1, $2, $3, $4)`, w.id, db.Bit(overflow), w.now.UnixMicro(), string(text))
+	_, err = w.tx.ExecContext(ctx, `INSERT INTO gathered (rule_id, overflow, at, rank, matter) VALUES ($1, $2, $3, $4, $5)`,
+		w.id, db.Bit(overflow), w.now.UnixMicro(), rankOf(g.Severity), string(text))
 	return err
 }

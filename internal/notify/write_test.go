@@ -273,8 +273,8 @@ func TestRematchThatFailsFirst(t *testing.T) {
 		h.execute(`INSERT INTO event (id, type, subject, time, data, audience) SELECT id - 1, 'rematch.failed', $1, time - 6000000, '{"rematch":"' || subject || '","error":"disk"}', '' FROM event WHERE type = 'rematch.completed'`, id)
 		h.wantTold("each once",
 			"lake opened high The fleet could not be matched again", "lake resolved info Resolved: The fleet was matched again",
-			"lake opened medium CVE-2026-2 (medium) in example.org/slip on web-1",
-			"lake changed medium CVE-2026-2 (medium) in example.org/slip on web-2",
+			"lake opened medium CVE-2026-2 (medium) in example.org/slip on 2 nodes",
+			"lake changed medium CVE-2026-2 (medium) in example.org/slip on 2 nodes",
 			"lake opened unknown CVE-2026-3 (unknown) in example.org/silent on web-2",
 			"talk told medium CVE-2026-2 (medium) in example.org/slip on web-1",
 			"talk told medium 2 vulnerabilities on web-2: 1 medium, 1 unknown")
@@ -292,7 +292,7 @@ func TestDecisions(t *testing.T) {
 		h.scan(one, module(leak, "1.0.0"))
 		h.scan(two, module(leak, "1.0.0"))
 		const title = "CVE-2026-1 (critical) in example.org/leak on "
-		h.wantTold("opened", "talk opened critical "+title+"web-1")
+		h.wantTold("opened", "talk opened critical "+title+"2 nodes")
 		until := h.clock.Now().Add(24 * time.Hour)
 		accept := func(node string) finding.Decision {
 			t.Helper()

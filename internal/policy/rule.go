@@ -91,6 +91,9 @@ func CompileRule(expression string) (*Rule, error) {
 // AsksNode tells whether the answer may depend on the node.
 func (r *Rule) AsksNode() bool { return r.uses["node"] }
 
+// AsksEvent tells whether the answer may depend on the event.
+func (r *Rule) AsksEvent() bool { return r.uses["event"] }
+
 // AsksFindings tells whether the answer may depend on the findings.
 func (r *Rule) AsksFindings() bool { return r.uses["findings"] }
 

@@ -45,9 +45,10 @@ CREATE TABLE gathered (
 	rule_id  TEXT   NOT NULL REFERENCES rule (id) ON DELETE CASCADE,
 	overflow BIGINT NOT NULL, -- 1 for what was too many
 	at       BIGINT NOT NULL,
+	rank     BIGINT NOT NULL, -- of the severity
 	matter   TEXT   NOT NULL  -- JSON object
 );
-CREATE INDEX gathered_rule ON gathered (rule_id, overflow, id);
+CREATE INDEX gathered_rule ON gathered (rule_id, overflow, rank DESC, id);
 
 CREATE TABLE notification (
 	id         TEXT   PRIMARY KEY,
