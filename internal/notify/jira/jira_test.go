@@ -296,6 +296,8 @@ func TestAnswersThatMeanNo(t *testing.T) {
 	}{
 		{"/issue", 400, "", `{"errorMessages":["No."],"errors":{"priority":"Priority name 'Highest' is not valid","customfield_10011":"Field 'customfield_10011' cannot be set. It is not on the appropriate screen, or unknown."}}`, "400 Bad Request: No.; customfield_10011: Field 'customfield_10011' cannot be set. It is not on the appropriate screen, or unknown.; priority: Priority name 'Highest' is not valid", false, 0},
 		{"/issue", 400, "", `{"errorMessages":[],"errors":{"description":"The entered text is too long. It exceeds the allowed limit of 1,000 characters."}}`, "400 Bad Request: description: The entered text is too long. It exceeds the allowed limit of 1,000 characters.", true, 0},
+		{"/issue", 504, "", `{"message":"The upstream server took too long to answer"}`, "504 Gateway Timeout: The upstream server took too long to answer", false, 2 * time.Minute},
+		{"search", 403, "", `{"message":"The name of the user is too long"}`, "403 Forbidden: The name of the user is too long", false, 0},
 		{"/issue", 413, "", "", "413 Request Entity Too Large", true, 0},
 		{"/issue", 403, "", `{"errorMessages":["You do not have permission to create issues in this project."],"errors":{}}`, "403 Forbidden: You do not have permission to create issues in this project.", false, 0},
 		{"/issue", 500, "", `{"errorMessages":["Internal server error"],"errors":{}}`, "500 Internal Server Error: Internal server error", false, 2 * time.Minute},
