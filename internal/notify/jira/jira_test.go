@@ -233,6 +233,32 @@ func TestResolution(t *testing.T) {
 	}
 }
 
+// In Cloud a field of paragraphs wants a document; placeholders in it are filled in.
+func TestFieldOfParagraphs(t *testing.T) {
+	const text = "{package} on {nodes} nodes"
+	const document = `{"type":"doc","version":1,"content":[{"type":"paragraph","content":[{"type":"text","text":"` + text + `"}]}]}`
+	for _, c := range []struct{ deployment, environment, refused string }{
+		{"cloud", document, ""},
+		{"cloud", `"` + text + `"`, "400 Bad Request: environment: Operation value must be an Atlassian Document (see the Atlassian Document Format)"},
+		{"server", `"` + text + `"`, ""},
+	} {
+		s, sender := project(t, c.deployment, notify.Settings{"fields": `{"environment":` + c.environment + `}`})
+		_, err := sender.Send(t.Context(), notifytest.Opened())
+		if c.refused != "" {
+			if f := notifytest.Failure(t, err); f.Said != c.refused || f.Rejected {
+				t.Errorf("%s: %+v", c.deployment, f)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := said(s.issues[0].Environment); got != "openssl on 2 nodes" {
+			t.Errorf("%s: environment %q", c.deployment, got)
+		}
+	}
+}
+
 func TestHostileTextAndLimits(t *testing.T) {
 	more := notify.Settings{"fields": `{"labels":["{package}","at {rule}"],"customfield_10011":"{title}{title}"}`}
 	for _, hostile := range []string{
