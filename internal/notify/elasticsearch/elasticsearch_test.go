@@ -34,6 +34,15 @@ func TestUserAndPassword(t *testing.T) {
 	})
 }
 
+// Elastic Cloud's own keys are sent as they are.
+func TestCloudKey(t *testing.T) {
+	const key = "essu_ZFZSWFpUaEtZMEpHYldWTlVGTTRTVFk2ZDI5eVpBPT0="
+	bulktest.Run(t, bulktest.Dialect{
+		Kind: elasticsearch.Kind(), Credentials: notify.Settings{"api_key": key}, Authorization: "ApiKey " + key,
+		Action: action, Answer: answer,
+	})
+}
+
 // action reads a line as Elastic's client library would write it. Its types skip
 // members they do not know; that what they read is all there is shows in their writing
 // the same line again.
@@ -68,10 +77,12 @@ func answer(outcomes []bulktest.Outcome) any {
 func TestCredentials(t *testing.T) {
 	url := "https://search.example.com:9200"
 	for name, s := range map[string]notify.Settings{
-		"none":        {"url": url},
-		"both":        {"url": url, "api_key": key, "user": "patrol", "password": "secret"},
-		"not encoded": {"url": url, "api_key": "id:secret"},
-		"only half":   {"url": url, "api_key": "c2VjcmV0"},
+		"none":              {"url": url},
+		"both":              {"url": url, "api_key": key, "user": "patrol", "password": "secret"},
+		"not encoded":       {"url": url, "api_key": "id:secret"},
+		"only half":         {"url": url, "api_key": "c2VjcmV0"},
+		"of Cloud, cut off": {"url": url, "api_key": "essu_"},
+		"of Cloud, in two":  {"url": url, "api_key": "essu_c2Vj cmV0"},
 	} {
 		t.Run(name, func(t *testing.T) { notifytest.Refuses(t, elasticsearch.Kind(), s, "api_key") })
 	}

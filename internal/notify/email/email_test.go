@@ -206,7 +206,10 @@ func TestFailures(t *testing.T) {
 		{"nobody signed in", titled("x"), notify.Settings{"user": "", "password": "", "to": "members@mail.test"}, "530 5.7.0 authentication needed to members@mail.test", false},
 		{"no such user", titled("x"), notify.Settings{"to": "gone@mail.test"}, "550 5.1.1 no such user to gone@mail.test", false},
 		{"busy", titled("x"), notify.Settings{"to": "busy@mail.test"}, "450 4.2.1 mailbox is busy to busy@mail.test", false},
-		{"spam", titled("unwanted"), nil, "554 5.7.1 looks like spam", true},
+		{"spam", titled("unwanted"), nil, "554 5.7.1 looks like spam", false},
+		{"too large", titled("huge"), nil, "552 too large", true},
+		{"too large for the system", titled("enormous"), nil, "554 5.3.4 too large for us", true},
+		{"too large for a mailbox", titled("vast"), nil, "554 5.2.3 too large for the mailbox", true},
 		{"later", titled("later"), nil, "451 4.3.0 try again later", false},
 	} {
 		f := notifytest.Failure(t, e.send(t, c.n, c.change))
@@ -216,7 +219,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// Some recipients are refused: the others have the message all the same.
+// Some recipients are refused: the others have the message all the same, and only once.
 func TestRefusedRecipients(t *testing.T) {
 	e := startExim(t)
 	for _, c := range []struct {
@@ -224,7 +227,8 @@ func TestRefusedRecipients(t *testing.T) {
 		rejected bool
 	}{
 		{"gone@mail.test, security@mail.test", "550 5.1.1 no such user to gone@mail.test; the other recipients have it", true},
-		{"security@mail.test, gone@mail.test, busy@mail.test", "550 5.1.1 no such user to gone@mail.test; 450 4.2.1 mailbox is busy to busy@mail.test; the other recipients have it", false},
+		{"security@mail.test, gone@mail.test, busy@mail.test", "550 5.1.1 no such user to gone@mail.test; 450 4.2.1 mailbox is busy to busy@mail.test; the other recipients have it", true},
+		{"busy@mail.test, security@mail.test", "450 4.2.1 mailbox is busy to busy@mail.test; the other recipients have it", true},
 	} {
 		f := notifytest.Failure(t, e.send(t, notifytest.Opened(), notify.Settings{"to": c.to}))
 		if f.Said != c.said || f.Rejected != c.rejected {
@@ -232,6 +236,53 @@ func TestRefusedRecipients(t *testing.T) {
 		}
 		if got := e.received(t).Header.Get("Envelope-To"); got != "security@mail.test" {
 			t.Errorf("delivered to %s", got)
+		}
+	}
+}
+
+// Nobody has the message: it is sent again to all.
+func TestNoRecipient(t *testing.T) {
+	e := startExim(t)
+	f := notifytest.Failure(t, e.send(t, notifytest.Opened(), notify.Settings{"to": "gone@mail.test, busy@mail.test"}))
+	if want := "550 5.1.1 no such user to gone@mail.test; 450 4.2.1 mailbox is busy to busy@mail.test"; f.Said != want || f.Rejected {
+		t.Errorf("%+v", f)
+	}
+}
+
+// A version by which a finding is mended is named, is known of, or is not there; of what
+// is over nothing is said.
+func TestFixes(t *testing.T) {
+	e := startExim(t)
+	for _, c := range []struct {
+		n       notify.Notification
+		fixable bool
+		fixed   []string
+		want    string
+	}{
+		{notifytest.Opened(), true, []string{"1.2", "1.3"}, "1.2, 1.3"},
+		{notifytest.Opened(), true, nil, "a version is known"},
+		{notifytest.Opened(), false, nil, "no version yet"},
+		{notifytest.Resolved(""), true, []string{"1.2"}, ""},
+		{notifytest.Resolved(""), false, nil, ""},
+	} {
+		one := notifytest.Opened().Findings[0]
+		one.Fixable, one.Fixed, one.Summary = c.fixable, c.fixed, "overflow"
+		c.n.Text, c.n.Findings, c.n.Total = "text", []notify.Finding{one}, 1
+		if err := e.send(t, c.n, nil); err != nil {
+			t.Fatal(err)
+		}
+		text, page := parts(t, e.received(t))
+		if c.want == "" {
+			if both := strings.ToLower(text + page); strings.Contains(both, "fixed in") || strings.Contains(both, "version") || strings.Contains(both, "1.2") {
+				t.Errorf("what is over speaks of a fix:\n%s\n%s", text, page)
+			}
+			if !strings.Contains(page, "<th>Node</th><th>Summary</th>") || !strings.Contains(page, "<td>web-1</td><td>overflow</td>") {
+				t.Errorf("the table is\n%s", page)
+			}
+			continue
+		}
+		if !strings.Contains(text, "\n  Fixed in: "+c.want+"\n") || !strings.Contains(page, "<td>"+c.want+"</td>") {
+			t.Errorf("%v, %v: lacks %q:\n%s\n%s", c.fixable, c.fixed, c.want, text, page)
 		}
 	}
 }

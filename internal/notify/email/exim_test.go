@@ -57,6 +57,12 @@ rcpt:
 data:
   deny condition = ${if match{$h_subject:}{unwanted}}
        message = 554 5.7.1 looks like spam
+  deny condition = ${if match{$h_subject:}{huge}}
+       message = 552 too large
+  deny condition = ${if match{$h_subject:}{enormous}}
+       message = 554 5.3.4 too large for us
+  deny condition = ${if match{$h_subject:}{vast}}
+       message = 554 5.2.3 too large for the mailbox
   defer condition = ${if match{$h_subject:}{later}}
        message = 451 4.3.0 try again later
   accept

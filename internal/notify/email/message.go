@@ -61,7 +61,8 @@ type page struct {
 	Lines          []string
 	Facts          []notify.Fact
 	Rows           []row
-	More           int // findings beside the rows
+	More           int  // findings beside the rows
+	Over           bool // of which no fixes are told
 	Rule           string
 }
 
@@ -71,6 +72,7 @@ type row struct{ Severity, Vulnerability, Package, Node, Fixed, Summary string }
 func newPage(n notify.Notification) page {
 	p := page{
 		Status: status(n), Colour: colour(n), Title: line(n.Title, 200), URL: line(n.URL, 2000), Rule: line(n.Rule, 200),
+		Over: n.Action == notify.Resolved,
 	}
 	for text := range strings.Lines(cut(n.Text, 4000)) {
 		p.Lines = append(p.Lines, line(text, 4000))
@@ -93,7 +95,11 @@ func newRow(f notify.Finding) row {
 	if f.KEV {
 		r.Severity += ", exploited"
 	}
-	if r.Fixed == "" {
+	switch {
+	case r.Fixed != "":
+	case f.Fixable:
+		r.Fixed = "a version is known"
+	default:
 		r.Fixed = "no version yet"
 	}
 	return r
@@ -141,7 +147,10 @@ func (p page) text() string {
 		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
 	}
 	for _, r := range p.Rows {
-		fmt.Fprintf(&b, "\n* %s (%s) in %s on %s\n  %s\n  Fixed in: %s\n", r.Vulnerability, r.Severity, r.Package, r.Node, r.Summary, r.Fixed)
+		fmt.Fprintf(&b, "\n* %s (%s) in %s on %s\n  %s\n", r.Vulnerability, r.Severity, r.Package, r.Node, r.Summary)
+		if !p.Over {
+			fmt.Fprintf(&b, "  Fixed in: %s\n", r.Fixed)
+		}
 	}
 	if p.More > 0 {
 		fmt.Fprintf(&b, "\n… and %d more\n", p.More)

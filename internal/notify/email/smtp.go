@@ -127,27 +127,31 @@ type refusal struct {
 
 type refusals []refusal
 
-// failure says who did not get the message. If others did, it is sent again only
-// where that may help, as they then get it once more.
+// failure says who did not get the message. If others did, it is never sent again: they
+// would have it twice.
 func (no refusals) failure(others bool) *notify.Failure {
-	f := &notify.Failure{Rejected: others}
 	all := make([]string, len(no))
 	for i, r := range no {
 		all[i] = fmt.Sprintf("%s to %s", said(r.answer), r.to)
-		f.Rejected = f.Rejected && r.answer.Code >= 500
 	}
-	f.Said = strings.Join(all, "; ")
+	f := &notify.Failure{Said: strings.Join(all, "; "), Rejected: others}
 	if others {
 		f.Said += "; the other recipients have it"
 	}
 	return f
 }
 
-// unwanted is what the server said of the message itself. By 552 and 554 it never
-// takes it (RFC 5321, section 4.2.3; RFC 1870, section 6.3).
+// unwanted is what the server said of the message itself. One that is too large stays
+// so, which is 552 (RFC 1870, section 6.3), or 5.3.4 or 5.2.3 (RFC 3463, sections 3.4
+// and 3.3) whatever stands before it. All else is a matter of settings or of what the
+// server takes for spam, and can be mended.
 func unwanted(err error) error {
 	answer := (*textproto.Error)(nil)
-	if errors.As(err, &answer) && (answer.Code == 552 || answer.Code == 554) {
+	if !errors.As(err, &answer) {
+		return err
+	}
+	enhanced, _, _ := strings.Cut(answer.Msg, " ")
+	if answer.Code == 552 || enhanced == "5.3.4" || enhanced == "5.2.3" {
 		return &notify.Failure{Said: said(answer), Rejected: true}
 	}
 	return err

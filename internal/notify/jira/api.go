@@ -173,6 +173,7 @@ func inWords(err error, answer []byte) error {
 			f.Said = cut(status+": "+strings.Join(reasons, "; "), 1000, ' ')
 		}
 	}
-	f.Rejected = strings.HasPrefix(f.Said, "413") || strings.Contains(f.Said, "too long") || strings.Contains(f.Said, "CONTENT_LIMIT_EXCEEDED")
+	tooLong := strings.HasPrefix(f.Said, "400") && strings.Contains(f.Said, "too long")
+	f.Rejected = strings.HasPrefix(f.Said, "413") || tooLong || strings.Contains(f.Said, "CONTENT_LIMIT_EXCEEDED")
 	return f
 }

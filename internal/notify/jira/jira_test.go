@@ -233,6 +233,32 @@ func TestResolution(t *testing.T) {
 	}
 }
 
+// In Cloud a field of paragraphs wants a document; placeholders in it are filled in.
+func TestFieldOfParagraphs(t *testing.T) {
+	const text = "{package} on {nodes} nodes"
+	const document = `{"type":"doc","version":1,"content":[{"type":"paragraph","content":[{"type":"text","text":"` + text + `"}]}]}`
+	for _, c := range []struct{ deployment, environment, refused string }{
+		{"cloud", document, ""},
+		{"cloud", `"` + text + `"`, "400 Bad Request: environment: Operation value must be an Atlassian Document (see the Atlassian Document Format)"},
+		{"server", `"` + text + `"`, ""},
+	} {
+		s, sender := project(t, c.deployment, notify.Settings{"fields": `{"environment":` + c.environment + `}`})
+		_, err := sender.Send(t.Context(), notifytest.Opened())
+		if c.refused != "" {
+			if f := notifytest.Failure(t, err); f.Said != c.refused || f.Rejected {
+				t.Errorf("%s: %+v", c.deployment, f)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := said(s.issues[0].Environment); got != "openssl on 2 nodes" {
+			t.Errorf("%s: environment %q", c.deployment, got)
+		}
+	}
+}
+
 func TestHostileTextAndLimits(t *testing.T) {
 	more := notify.Settings{"fields": `{"labels":["{package}","at {rule}"],"customfield_10011":"{title}{title}"}`}
 	for _, hostile := range []string{
@@ -296,6 +322,8 @@ func TestAnswersThatMeanNo(t *testing.T) {
 	}{
 		{"/issue", 400, "", `{"errorMessages":["No."],"errors":{"priority":"Priority name 'Highest' is not valid","customfield_10011":"Field 'customfield_10011' cannot be set. It is not on the appropriate screen, or unknown."}}`, "400 Bad Request: No.; customfield_10011: Field 'customfield_10011' cannot be set. It is not on the appropriate screen, or unknown.; priority: Priority name 'Highest' is not valid", false, 0},
 		{"/issue", 400, "", `{"errorMessages":[],"errors":{"description":"The entered text is too long. It exceeds the allowed limit of 1,000 characters."}}`, "400 Bad Request: description: The entered text is too long. It exceeds the allowed limit of 1,000 characters.", true, 0},
+		{"/issue", 504, "", `{"message":"The upstream server took too long to answer"}`, "504 Gateway Timeout: The upstream server took too long to answer", false, 2 * time.Minute},
+		{"search", 403, "", `{"message":"The name of the user is too long"}`, "403 Forbidden: The name of the user is too long", false, 0},
 		{"/issue", 413, "", "", "413 Request Entity Too Large", true, 0},
 		{"/issue", 403, "", `{"errorMessages":["You do not have permission to create issues in this project."],"errors":{}}`, "403 Forbidden: You do not have permission to create issues in this project.", false, 0},
 		{"/issue", 500, "", `{"errorMessages":["Internal server error"],"errors":{}}`, "500 Internal Server Error: Internal server error", false, 2 * time.Minute},

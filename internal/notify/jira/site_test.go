@@ -46,6 +46,7 @@ type issue struct {
 	Custom      string
 	Components  []string
 	Description any
+	Environment any
 	Comments    []any
 	Status      status
 	Resolution  string
@@ -81,6 +82,7 @@ type fields struct {
 	Priority    *named          `json:"priority"`
 	Components  []named         `json:"components"`
 	Custom      string          `json:"customfield_10011"`
+	Environment json.RawMessage `json:"environment"`
 }
 
 // project returns a Jira with the project SEC, and a sender to it.
@@ -235,6 +237,13 @@ func (s *site) create(w http.ResponseWriter, r *http.Request) {
 	is := &issue{
 		Key: fmt.Sprintf("SEC-%d", len(s.issues)+1), Summary: f.Summary, Type: f.IssueType.Name, Labels: f.Labels, Custom: f.Custom,
 		Description: description, Status: statusOf("To Do", "new"), unindexed: s.late,
+	}
+	if f.Environment != nil {
+		if s.cloud && f.Environment[0] != '{' {
+			refuse(w, 400, "environment", "Operation value must be an Atlassian Document (see the Atlassian Document Format)")
+			return
+		}
+		is.Environment, _ = s.text(f.Environment)
 	}
 	if f.Priority != nil {
 		is.Priority = f.Priority.Name

@@ -136,10 +136,11 @@ func (f form) occurrence(n notify.Notification, o notify.Finding) finding {
 		v.Exploit = "YES"
 	}
 	p := software{Name: line(o.Package, otherLength)}
-	if o.Fixable && len(o.Fixed) > 0 {
+	if o.Fixable {
+		version := cmp.Or(strings.Join(o.Fixed, " or "), "a version without the vulnerability")
 		v.Fix = "YES"
 		p.FixedInVersion = line(strings.Join(o.Fixed, ", "), otherLength)
-		p.Remediation = line("Update "+o.Package+" to "+strings.Join(o.Fixed, " or ")+".", adviceLength)
+		p.Remediation = line("Update "+o.Package+" to "+version+".", adviceLength)
 		one.Remediation = &remediation{}
 		one.Remediation.Recommendation.Text = p.Remediation
 	}

@@ -82,10 +82,28 @@ func TestOpened(t *testing.T) {
 	}
 }
 
+// A fix may be known of without its version.
+func TestFixOfNoVersion(t *testing.T) {
+	for _, n := range []notify.Notification{notifytest.Opened(), notifytest.Resolved("")} {
+		h := newHub(t)
+		one := notifytest.Opened().Findings[0]
+		one.Fixable, one.Fixed = true, nil
+		n.Findings = []notify.Finding{one}
+		f := h.findings[send(t, h.server, n)]
+		v, want := f.Vulnerabilities[0], "Update openssl to a version without the vulnerability."
+		if v.FixAvailable != "YES" || v.VulnerablePackages[0].FixedInVersion != nil {
+			t.Fatalf("%s: %+v", n.Action, v)
+		}
+		if *v.VulnerablePackages[0].Remediation != want || *f.Remediation.Recommendation.Text != want {
+			t.Errorf("%s: advice %q", n.Action, *f.Remediation.Recommendation.Text)
+		}
+	}
+}
+
 func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
 	h := newHub(t)
 	n := notifytest.Opened()
-	n.Findings = []notify.Finding{{Vulnerability: "GHSA-aaaa-bbbb-cccc", Severity: "unknown", Package: "left-pad", Ecosystem: "npm", Fixable: true, Node: notify.Node{ID: "1", Kind: "image", Name: "shop:1"}}}
+	n.Findings = []notify.Finding{{Vulnerability: "GHSA-aaaa-bbbb-cccc", Severity: "unknown", Package: "left-pad", Ecosystem: "npm", Node: notify.Node{ID: "1", Kind: "image", Name: "shop:1"}}}
 	f := h.findings[send(t, h.server, n)]
 	if *f.Title != "GHSA-aaaa-bbbb-cccc in left-pad on shop:1" || *f.Description != *f.Title || *f.CreatedAt != "2026-08-21T12:00:00Z" || f.Remediation != nil {
 		t.Errorf("finding %+v", f)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -81,8 +82,9 @@ func openTelegram(u *url.URL) (post, error) {
 	}, nil
 }
 
-// openGoogleChat: all that is said of one key stands in one thread (Google Chat API,
-// "spaces.messages.create", messageReplyOption).
+// openGoogleChat: all that is said of one key stands in one thread, and what is sent
+// again is the message that is there (Google Chat API, "spaces.messages.create",
+// messageReplyOption and requestId).
 func openGoogleChat(u *url.URL) (post, error) {
 	var c googlechat.Config
 	if err := c.SetURL(copied(u)); err != nil {
@@ -92,8 +94,10 @@ func openGoogleChat(u *url.URL) (post, error) {
 		return nil, wrong("a part is missing")
 	}
 	q := url.Values{"key": {c.Key}, "token": {c.Token}, "messageReplyOption": {"REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"}}
-	address := (&url.URL{Scheme: "https", Host: c.Host, Path: c.Path, RawQuery: q.Encode()}).String()
 	return func(x *relay, n notify.Notification, m message) error {
+		this := maps.Clone(q)
+		this.Set("requestId", n.ID)
+		address := (&url.URL{Scheme: "https", Host: c.Host, Path: c.Path, RawQuery: this.Encode()}).String()
 		type thread struct {
 			Key string `json:"threadKey"`
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,6 +25,7 @@ type relay struct {
 	ctx      context.Context // the library's requests have none of ours
 	client   *http.Client
 	secrets  []string
+	header   http.Header              // beside what the library sends; may be nil
 	means    func(answer []byte) bool // tells whether an answer in the 200s means yes; nil if all do
 	answered bool
 	err      error // of the first request that failed; after it there are no others
@@ -50,7 +52,9 @@ func (x *relay) send(r *http.Request) ([]byte, error) {
 		return nil, x.err
 	}
 	notify.Note(x.ctx, r.Method+" "+r.URL.Scheme+"://"+r.URL.Host, "")
-	body, err := notify.Do(x.client, r.WithContext(x.ctx), time.Now())
+	r = r.Clone(x.ctx)
+	maps.Copy(r.Header, x.header)
+	body, err := notify.Do(x.client, r, time.Now())
 	if err != nil {
 		x.err = x.plain(r, body, err)
 		notify.Note(x.ctx, "", x.err.Error())

@@ -141,6 +141,8 @@ func openMattermost(u *url.URL) (post, error) {
 	})
 }
 
+// openNtfy: what is sent again takes the place of what is there (ntfy, "Publishing",
+// section "Updating notifications").
 func openNtfy(u *url.URL) (post, error) {
 	if u.Host == "" {
 		return nil, wrong("the server is missing")
@@ -156,13 +158,17 @@ func openNtfy(u *url.URL) (post, error) {
 		s.SetHTTPClient(c)
 		return s, nil
 	}
-	return byLibrary(u, nil, build, func(s types.Service, n notify.Notification, m message) error {
+	send, err := byLibrary(u, nil, build, func(s types.Service, n notify.Notification, m message) error {
 		params := types.Params{"title": m.title}
 		if !prefers(u) {
 			params["priority"] = strconv.Itoa(level(n) + 1)
 		}
 		return s.Send(m.text, &params)
 	})
+	return func(x *relay, n notify.Notification, m message) error {
+		x.header = http.Header{"X-Sequence-Id": {n.ID}}
+		return send(x, n, m)
+	}, err
 }
 
 func openPushover(u *url.URL) (post, error) {

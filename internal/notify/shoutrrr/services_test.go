@@ -134,7 +134,7 @@ func services() map[string]known {
 		},
 		"googlechat": {
 			"googlechat://chat.googleapis.com/v1/spaces/AAAA/messages?key=secretkey&token=secrettoken", "POST",
-			"/v1/spaces/AAAA/messages?key=secretkey&messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD&token=secrettoken",
+			"/v1/spaces/AAAA/messages?key=secretkey&messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD&requestId={id}&token=secrettoken",
 			[2]string{"Content-Type", "application/json; charset=UTF-8"},
 			`{"name":"spaces/AAAA/messages/1"}`, 4096,
 			func(t *testing.T, body []byte) said {

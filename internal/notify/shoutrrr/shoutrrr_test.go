@@ -123,6 +123,21 @@ func TestMatrixAlias(t *testing.T) {
 	}
 }
 
+// What is sent again is the same message, which ntfy puts in the place of the first.
+func TestSequenceOfNtfy(t *testing.T) {
+	f := newFar(t, notifytest.Says(200, `{"id":"x"}`))
+	for range 2 {
+		if _, err := open(t, f, "ntfy://service.example/topic").Send(context.Background(), notifytest.Opened()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range f.Got() {
+		if got := r.Header.Values("X-Sequence-ID"); len(got) != 1 || got[0] != notifytest.Opened().ID {
+			t.Errorf("sequence %q", got)
+		}
+	}
+}
+
 func TestPriorityOfOne(t *testing.T) {
 	f := newFar(t, notifytest.Says(200, `{"id":"x"}`))
 	for query, want := range map[string]string{"": "Max", "?priority=low": "Low"} {

@@ -151,19 +151,22 @@ type bot struct {
 }
 
 // Send implements notify.Sender. What it returns is the channel's id and the time that
-// identifies the message in it: "C0123456789:1700000000.000100".
+// identifies a message in it, "C0123456789:1700000000.000100": of this message, or of
+// that to which it replies, for a thread hangs on the message that began it.
 func (b *bot) Send(ctx context.Context, n notify.Notification) (string, error) {
 	m := compose(n)
-	m.Channel = b.channel
-	if channel, ts, ok := strings.Cut(n.Ref, ":"); ok && n.Action != notify.Opened {
+	if channel, ts, ok := strings.Cut(n.Ref, ":"); ok && (n.Action == notify.Changed || n.Action == notify.Resolved) {
 		m.Channel, m.Thread, m.Broadcast = channel, ts, n.Action == notify.Resolved
+		_, err := b.post(ctx, m)
+		switch {
+		case err == nil:
+			return n.Ref, nil
+		case !noThread(err):
+			return "", err
+		}
 	}
-	ref, err := b.post(ctx, m)
-	if m.Thread != "" && noThread(err) {
-		m.Thread, m.Broadcast = "", false
-		return b.post(ctx, m)
-	}
-	return ref, err
+	m.Channel, m.Thread, m.Broadcast = b.channel, "", false
+	return b.post(ctx, m)
 }
 
 func (b *bot) post(ctx context.Context, m message) (string, error) {
@@ -179,14 +182,17 @@ func (b *bot) post(ctx context.Context, m message) (string, error) {
 	return posted(answer)
 }
 
-// noThread tells that what opened a matter is gone from the channel, or is nothing to
-// reply to.
+// noThread tells that what opened a matter is gone, is nothing to reply to, or stands in
+// a channel in which the bot cannot write any more.
 func noThread(err error) bool {
 	var f *notify.Failure
 	if !errors.As(err, &f) {
 		return false
 	}
-	for _, code := range []string{"thread_not_found", "message_not_found", "cannot_reply_to_message", "invalid_thread_ts"} {
+	for _, code := range []string{
+		"thread_not_found", "message_not_found", "cannot_reply_to_message", "invalid_thread_ts",
+		"is_archived", "channel_not_found", "not_in_channel",
+	} {
 		if strings.HasPrefix(f.Said, "200: "+code) {
 			return true
 		}

@@ -152,18 +152,26 @@ func TestWebhook(t *testing.T) {
 func TestBot(t *testing.T) {
 	far := notifytest.NewFar(t, notifytest.Says(200, posted))
 	sender := bot(t, far)
+	const parent, latest = "C024BE91L:1699999999.000100", "C024BE91L:1700000000.000100"
+	refer := func(n notify.Notification) notify.Notification { n.Ref = parent; return n }
 	for _, c := range []struct {
 		n               notify.Notification
 		channel, thread string
 		broadcast       bool
+		ref             string
 	}{
-		{notifytest.Opened(), "#security", "", false},
-		{notifytest.Told(), "#security", "", false},
-		{notifytest.Resolved("C024BE91L:1700000000.000100"), "C024BE91L", "1700000000.000100", true},
-		{notifytest.Resolved(""), "#security", "", false},
+		{notifytest.Opened(), "#security", "", false, latest},
+		{refer(notifytest.Opened()), "#security", "", false, latest},
+		{notifytest.Told(), "#security", "", false, latest},
+		{refer(notifytest.Told()), "#security", "", false, latest},
+		{notifytest.Changed(), "#security", "", false, latest},
+		// What follows hangs on what opened the matter as well, not on this reply.
+		{refer(notifytest.Changed()), "C024BE91L", "1699999999.000100", false, parent},
+		{notifytest.Resolved(parent), "C024BE91L", "1699999999.000100", true, parent},
+		{notifytest.Resolved(""), "#security", "", false, latest},
 	} {
 		ref, err := sender.Send(context.Background(), c.n)
-		if err != nil || ref != "C024BE91L:1700000000.000100" {
+		if err != nil || ref != c.ref {
 			t.Fatalf("%s: %q, %v", c.n.Action, ref, err)
 		}
 		got := far.Got()
@@ -176,34 +184,40 @@ func TestBot(t *testing.T) {
 			t.Errorf("%s: channel %q, thread %q, broadcast %v", c.n.Action, m.Channel, m.ThreadTimestamp, m.ReplyBroadcast)
 		}
 	}
-	changed := notifytest.Changed()
-	changed.Ref = "C024BE91L:1700000000.000100"
-	if _, err := sender.Send(context.Background(), changed); err != nil {
-		t.Fatal(err)
-	}
-	if m := decode(t, far.Got()[0].Body); m.ThreadTimestamp == "" || m.ReplyBroadcast {
-		t.Errorf("a change is told in thread %q, broadcast %v", m.ThreadTimestamp, m.ReplyBroadcast)
+}
+
+// Where nothing can be replied to any more, it is said in the channel of the settings,
+// and what follows hangs on that.
+func TestThreadIsGone(t *testing.T) {
+	for _, code := range []string{"thread_not_found", "message_not_found", "is_archived", "channel_not_found", "not_in_channel"} {
+		asked := 0
+		far := notifytest.NewFar(t, func(w http.ResponseWriter, r *http.Request) {
+			if asked++; asked == 1 {
+				notifytest.Says(200, `{"ok":false,"error":"`+code+`"}`)(w, r)
+				return
+			}
+			notifytest.Says(200, posted)(w, r)
+		})
+		ref, err := bot(t, far).Send(context.Background(), notifytest.Resolved("C0LD:1.2"))
+		if err != nil || ref != "C024BE91L:1700000000.000100" {
+			t.Fatalf("%s: %q, %v", code, ref, err)
+		}
+		got := far.Got()
+		if len(got) != 2 {
+			t.Fatalf("%s: %d requests", code, len(got))
+		}
+		if m := decode(t, got[1].Body); m.ThreadTimestamp != "" || m.ReplyBroadcast || m.Channel != "#security" {
+			t.Errorf("%s: thread %q, broadcast %v, channel %q", code, m.ThreadTimestamp, m.ReplyBroadcast, m.Channel)
+		}
 	}
 }
 
-func TestThreadIsGone(t *testing.T) {
-	asked := 0
-	far := notifytest.NewFar(t, func(w http.ResponseWriter, r *http.Request) {
-		if asked++; asked == 1 {
-			notifytest.Says(200, `{"ok":false,"error":"thread_not_found"}`)(w, r)
-			return
-		}
-		notifytest.Says(200, posted)(w, r)
-	})
-	if _, err := bot(t, far).Send(context.Background(), notifytest.Resolved("C024BE91L:1.2")); err != nil {
-		t.Fatal(err)
-	}
-	got := far.Got()
-	if len(got) != 2 {
-		t.Fatalf("%d requests", len(got))
-	}
-	if m := decode(t, got[1].Body); m.ThreadTimestamp != "" || m.ReplyBroadcast || m.Channel != "C024BE91L" {
-		t.Errorf("thread %q, broadcast %v, channel %q", m.ThreadTimestamp, m.ReplyBroadcast, m.Channel)
+// What is wrong with neither thread nor channel is no reason to say it elsewhere.
+func TestReplyRefused(t *testing.T) {
+	far := notifytest.NewFar(t, notifytest.Says(200, `{"ok":false,"error":"invalid_auth"}`))
+	ref, err := bot(t, far).Send(context.Background(), notifytest.Resolved("C0LD:1.2"))
+	if f := notifytest.Failure(t, err); ref != "" || f.Said != "200: invalid_auth" || len(far.Got()) != 1 {
+		t.Errorf("%q, %+v", ref, *f)
 	}
 }
 

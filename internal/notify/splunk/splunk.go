@@ -38,7 +38,7 @@ func Kind() notify.Kind {
 		Fields: []notify.Field{
 			{
 				Name: "url", Label: "Collector", Required: true, Example: "https://splunk.example.com:8088",
-				Help: "The address of the HTTP Event Collector, with its port: 8088 on premises, https://http-inputs-STACK.splunkcloud.com in Splunk Cloud.",
+				Help: "The address of the HTTP Event Collector, with its port: 8088 on premises. In Splunk Cloud https://http-inputs-STACK.splunkcloud.com on AWS, https://http-inputs.STACK.splunkcloud.com on Google Cloud and Azure.",
 			},
 			{
 				Name: "token", Label: "Token", Required: true, Secret: true, Example: "12345678-1234-1234-1234-1234567890ab",

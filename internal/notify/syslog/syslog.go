@@ -4,7 +4,8 @@
 // what is searched and counted there; a notification without findings is one message.
 // They are sent over TLS by RFC 5425, over TCP with its framing (RFC 6587, section
 // 3.4.1), or over UDP by RFC 5426. The protocol has no answer: that a server has
-// stored a message is never known, only that it closed the connection in good order.
+// stored a message is never known, only that it closed the connection in good order or,
+// on Linux, that its system took all bytes of it.
 package syslog
 
 import (
@@ -209,9 +210,14 @@ func (e *sender) stream(ctx context.Context, conn net.Conn, messages []string) e
 	if err := stream.SetReadDeadline(time.Now().Add(untilDone)); err != nil {
 		return err
 	}
-	// Some servers never close, and some without the goodbye of TLS.
 	_, err := io.Copy(io.Discard, stream)
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded): // some servers never close
+		if n := unacknowledged(conn); n > 0 && ctx.Err() == nil {
+			return fmt.Errorf("%s did not take it: %d bytes are still under way after %v", e.host, n, untilDone)
+		}
+		return ctx.Err()
+	case errors.Is(err, io.ErrUnexpectedEOF): // and some do without the goodbye of TLS
 		return ctx.Err()
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode"
@@ -205,6 +206,54 @@ func TestReset(t *testing.T) {
 	})
 	if err := send(t, settings, hostile()); err == nil {
 		t.Error("a reset went unnoticed")
+	}
+}
+
+// A server that reads nothing has taken what its system took for it, and no more.
+func TestNotTaken(t *testing.T) {
+	certs := notifytest.NewCertificates(t)
+	pair, err := tls.X509KeyPair([]byte(certs.ServerCert), []byte(certs.ServerKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, transport := range []string{"tcp", "tls"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			over := make(chan struct{})
+			settings := listener(t, func(conn net.Conn) {
+				_ = conn.(*net.TCPConn).SetReadBuffer(4096)
+				if transport == "tls" {
+					_ = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{pair}}).Handshake()
+				}
+				<-over
+			})
+			settings["transport"] = transport
+			if transport == "tls" {
+				settings["ca"] = certs.CA
+			}
+			n := hostile()
+			n.Findings = n.Findings[:40]
+			err := send(t, settings, n)
+			close(over)
+			if taken := runtime.GOOS != "linux"; taken != (err == nil) || err != nil && !strings.Contains(err.Error(), "did not take it") {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+// A server that has read everything need not close the connection.
+func TestNeverCloses(t *testing.T) {
+	t.Parallel()
+	over := make(chan struct{})
+	settings := listener(t, func(conn net.Conn) {
+		_, _ = io.Copy(io.Discard, conn)
+		<-over
+	})
+	err := send(t, settings, notifytest.Opened())
+	close(over)
+	if err != nil {
+		t.Error(err)
 	}
 }
 
