@@ -34,7 +34,7 @@ const (
 // Kind returns the kind.
 func Kind() notify.Kind {
 	return notify.Kind{
-		Name: "email", Title: "Email", Patience: 5 * time.Minute,
+		Name: "email", Title: "Email", Patience: patience,
 		Fields: []notify.Field{
 			{Name: "host", Label: "Server", Required: true, Help: "The mail server that takes messages for delivery.", Example: "smtp.example.com"},
 			{Name: "port", Label: "Port", Help: "587 with starttls, 465 with tls and 25 with none, unless you say otherwise.", Example: "587"},
@@ -177,7 +177,7 @@ func parseAddresses(field, text string) ([]*mail.Address, error) {
 }
 
 // patience is how long one message may take.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // Send implements notify.Sender. What was refused for some recipients only is a
 // failure that says so, after the others were sent it.
