@@ -5,8 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
+	"regexp"
 	"runtime/debug"
 	"time"
 
@@ -68,10 +71,17 @@ func send(ctx context.Context, sender Sender, n Notification) (ref string, err e
 	return sender.Send(ctx, n)
 }
 
-// explain is an error as people may see it.
+// explain is an error as people may see it: without the address, which they gave.
 func explain(err error, secrets []string) string {
-	return shorten(Mask(err.Error(), secrets), 1000)
+	var failed *url.Error
+	if errors.As(err, &failed) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return "the far side closed the connection without an answer"
+	}
+	return shorten(asked.ReplaceAllString(Mask(err.Error(), secrets), ""), 1000)
 }
+
+// asked is how net/http begins an error.
+var asked = regexp.MustCompile(`\b(Get|Head|Post|Put|Delete) "[^"]*": `)
 
 // keep extends a lease until stop is called.
 func (s *Service) keep(ctx context.Context, c lease.Claim) (stop func()) {

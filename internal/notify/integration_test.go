@@ -105,7 +105,7 @@ func TestSecretsStayIn(t *testing.T) {
 				}
 			}
 		}
-		if i := h.getIntegration(id); !strings.Contains(i.FailingBecause, "●●●●") {
+		if i := h.getIntegration(id); !strings.Contains(i.FailingBecause, "closed the connection") {
 			t.Errorf("failing because %q", i.FailingBecause)
 		}
 	})

@@ -100,6 +100,8 @@ func (s *Service) eventURL(m matter) string {
 		return s.publicURL + "/scans/" + m.subject
 	case strings.HasPrefix(m.kind, "node."):
 		return s.publicURL + "/nodes/" + m.subject
+	case m.kind == integrationFailing, m.kind == integrationHealthy:
+		return s.publicURL + "/integrations/" + m.subject
 	case m.kind == "schedule.missed", m.kind == "schedule.dropped":
 		return s.publicURL + "/schedules/" + m.subject
 	}

@@ -62,7 +62,7 @@ func TestBadFarSides(t *testing.T) {
 		"413":                     {answer(413, `too large`), false, webhook, "413", true},
 		"TLS":                     {answer(200, ``), true, webhook, "certificate", false},
 		"redirect to metadata":    {http.RedirectHandler("http://169.254.169.254/latest/meta-data/", http.StatusFound).ServeHTTP, false, webhook, "redirect", false},
-		"a panic of the far side": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, webhook, "EOF", false},
+		"a panic of the far side": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, webhook, "closed the connection", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
