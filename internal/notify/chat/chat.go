@@ -2,7 +2,8 @@
 // texts without surprises, cut to what the far side takes. What a finding says was
 // written by strangers, so it is brought to plain characters here and escaped, rune by
 // rune, by the kind that knows the markup. Limits are counted in bytes of the escaped
-// text: no service counts more than those.
+// text: no service counts more than those. Alerts and issues have room, and count in
+// UTF-16 units.
 package chat
 
 import (

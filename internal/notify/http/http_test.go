@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log"
@@ -85,7 +84,7 @@ func newReceiver(t *testing.T) *receiver {
 }
 
 func (r *receiver) ca() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate().Raw}))
+	return notifytest.CA(r.Server)
 }
 
 func (r *receiver) settings() notify.Settings {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"patrol/internal/notify"
+	"patrol/internal/notify/chat"
 )
 
 type issue struct {
@@ -170,7 +171,7 @@ func inWords(err error, answer []byte) error {
 		}
 		if len(reasons) > 0 {
 			status, _, _ := strings.Cut(f.Said, ": ")
-			f.Said = cut(status+": "+strings.Join(reasons, "; "), 1000, ' ')
+			f.Said = chat.Cut(status+": "+strings.Join(reasons, "; "), 1000, ' ')
 		}
 	}
 	tooLong := strings.HasPrefix(f.Said, "400") && strings.Contains(f.Said, "too long")

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"patrol/internal/notify"
+	"patrol/internal/notify/chat"
 )
 
 // priorities reads "critical=Highest, high=High".
@@ -93,7 +94,7 @@ func filledIn(v any, values *strings.Replacer) any {
 	switch v := v.(type) {
 	case string:
 		if text := values.Replace(v); text != v {
-			return cut(text, lineLimit, '\n')
+			return chat.Cut(text, lineLimit, '\n')
 		}
 	case []any:
 		list := make([]any, len(v))

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -31,15 +29,6 @@ func both(t *testing.T, more notify.Settings, test func(*testing.T, *site, notif
 	}
 }
 
-func send(t *testing.T, sender notify.Sender, n notify.Notification) string {
-	t.Helper()
-	ref, err := sender.Send(t.Context(), n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ref
-}
-
 func changed(ref string) notify.Notification {
 	n := notifytest.Changed()
 	n.Ref = ref
@@ -58,7 +47,7 @@ func (s *site) writes() (list []string) {
 func TestOneIssueFromBeginningToEnd(t *testing.T) {
 	more := notify.Settings{"priorities": "critical=Highest, high = High", "fields": `{"labels":["security"],"components":[{"name":"Platform"}],"customfield_10011":"{severity}"}`}
 	both(t, more, func(t *testing.T, s *site, sender notify.Sender) {
-		ref := send(t, sender, notifytest.Opened())
+		ref := notifytest.Send(t, sender, notifytest.Opened())
 		if ref != "SEC-1" || len(s.issues) != 1 {
 			t.Fatalf("ref %q, issues %v", ref, s.issues)
 		}
@@ -72,13 +61,13 @@ func TestOneIssueFromBeginningToEnd(t *testing.T) {
 		if s.cloud {
 			notifytest.Sample(t, "jira", is.String())
 		}
-		if got := send(t, sender, changed(ref)); got != ref || is.Summary != notifytest.Changed().Title || len(is.Comments) != 1 {
+		if got := notifytest.Send(t, sender, changed(ref)); got != ref || is.Summary != notifytest.Changed().Title || len(is.Comments) != 1 {
 			t.Errorf("changed: ref %q, %s", got, is)
 		}
-		if got := send(t, sender, notifytest.Resolved(ref)); got != ref || is.Status.Name != "Closed" || len(is.Comments) != 2 {
+		if got := notifytest.Send(t, sender, notifytest.Resolved(ref)); got != ref || is.Status.Name != "Closed" || len(is.Comments) != 2 {
 			t.Errorf("resolved: ref %q, %s", got, is)
 		}
-		if again := send(t, sender, notifytest.Opened()); again != "SEC-2" {
+		if again := notifytest.Send(t, sender, notifytest.Opened()); again != "SEC-2" {
 			t.Errorf("what opens anew is %q, want an issue of its own", again)
 		}
 	})
@@ -88,9 +77,9 @@ func TestNothingIsSaidTwice(t *testing.T) {
 	both(t, nil, func(t *testing.T, s *site, sender notify.Sender) {
 		ref := ""
 		for _, n := range []notify.Notification{notifytest.Opened(), changed("SEC-1"), notifytest.Resolved("SEC-1"), notifytest.Told()} {
-			ref = send(t, sender, n)
+			ref = notifytest.Send(t, sender, n)
 			before := len(s.writes())
-			if again := send(t, sender, n); again != ref || len(s.writes()) != before {
+			if again := notifytest.Send(t, sender, n); again != ref || len(s.writes()) != before {
 				t.Errorf("%s again: %q, then %q, and %v", n.Action, ref, again, s.writes()[before:])
 			}
 		}
@@ -110,7 +99,7 @@ func TestALostAnswerCreatesNoSecondIssue(t *testing.T) {
 			t.Errorf("%+v; want it to be tried again when the search knows of the issue", f)
 		}
 		s.after = nil
-		if ref := send(t, sender, notifytest.Opened()); ref != "SEC-1" || len(s.issues) != 1 {
+		if ref := notifytest.Send(t, sender, notifytest.Opened()); ref != "SEC-1" || len(s.issues) != 1 {
 			t.Errorf("ref %q of %d issues", ref, len(s.issues))
 		}
 	})
@@ -120,12 +109,12 @@ func TestALostAnswerCreatesNoSecondIssue(t *testing.T) {
 func TestDoublesAreClosedTogether(t *testing.T) {
 	both(t, nil, func(t *testing.T, s *site, sender notify.Sender) {
 		s.late = true
-		send(t, sender, notifytest.Opened())
-		send(t, sender, notifytest.Opened())
+		notifytest.Send(t, sender, notifytest.Opened())
+		notifytest.Send(t, sender, notifytest.Opened())
 		for _, is := range s.issues {
 			is.unindexed = false
 		}
-		send(t, sender, notifytest.Resolved("SEC-2"))
+		notifytest.Send(t, sender, notifytest.Resolved("SEC-2"))
 		for _, is := range s.issues {
 			if is.Status.Name != "Closed" {
 				t.Errorf("%s", is)
@@ -136,11 +125,11 @@ func TestDoublesAreClosedTogether(t *testing.T) {
 
 func TestResolvedWithoutRef(t *testing.T) {
 	both(t, nil, func(t *testing.T, s *site, sender notify.Sender) {
-		if ref := send(t, sender, notifytest.Resolved("")); ref != "" || len(s.writes()) != 0 {
+		if ref := notifytest.Send(t, sender, notifytest.Resolved("")); ref != "" || len(s.writes()) != 0 {
 			t.Errorf("nothing to resolve: %q, %v", ref, s.writes())
 		}
-		send(t, sender, notifytest.Opened())
-		if ref := send(t, sender, notifytest.Resolved("")); ref != "SEC-1" || s.issues[0].Status.Name != "Closed" {
+		notifytest.Send(t, sender, notifytest.Opened())
+		if ref := notifytest.Send(t, sender, notifytest.Resolved("")); ref != "SEC-1" || s.issues[0].Status.Name != "Closed" {
 			t.Errorf("ref %q, %s", ref, s.issues[0])
 		}
 	})
@@ -148,14 +137,14 @@ func TestResolvedWithoutRef(t *testing.T) {
 
 func TestPeopleCloseIssues(t *testing.T) {
 	both(t, nil, func(t *testing.T, s *site, sender notify.Sender) {
-		ref := send(t, sender, notifytest.Opened())
+		ref := notifytest.Send(t, sender, notifytest.Opened())
 		s.issues[0].Status, s.issues[0].Summary = statusOf("Won't do", "done"), "Edited by hand"
-		send(t, sender, changed(ref))
+		notifytest.Send(t, sender, changed(ref))
 		if is := s.issues[0]; len(s.issues) != 1 || len(is.Comments) != 1 || is.Summary != "Edited by hand" || is.Status.Name != "Won't do" {
 			t.Errorf("a change of a closed issue: %s", is)
 		}
 		before := len(s.writes())
-		if got := send(t, sender, notifytest.Resolved(ref)); got != ref || len(s.writes()) != before {
+		if got := notifytest.Send(t, sender, notifytest.Resolved(ref)); got != ref || len(s.writes()) != before {
 			t.Errorf("the end of a closed issue: %q, %v", got, s.writes()[before:])
 		}
 	})
@@ -163,10 +152,10 @@ func TestPeopleCloseIssues(t *testing.T) {
 
 func TestAnIssueThatIsGone(t *testing.T) {
 	both(t, nil, func(t *testing.T, s *site, sender notify.Sender) {
-		if ref := send(t, sender, notifytest.Resolved("SEC-99")); ref != "SEC-99" || len(s.writes()) != 0 {
+		if ref := notifytest.Send(t, sender, notifytest.Resolved("SEC-99")); ref != "SEC-99" || len(s.writes()) != 0 {
 			t.Errorf("resolved: %q, %v", ref, s.writes())
 		}
-		if ref := send(t, sender, changed("SEC-99")); ref != "SEC-1" {
+		if ref := notifytest.Send(t, sender, changed("SEC-99")); ref != "SEC-1" {
 			t.Errorf("changed: %q, want a new issue", ref)
 		}
 	})
@@ -175,9 +164,9 @@ func TestAnIssueThatIsGone(t *testing.T) {
 func TestToldComesToTheOpenIssue(t *testing.T) {
 	both(t, nil, func(t *testing.T, s *site, sender notify.Sender) {
 		n := notifytest.Told()
-		send(t, sender, n)
+		notifytest.Send(t, sender, n)
 		n.ID = "01990000-0000-7000-8000-0000000000ff"
-		if ref := send(t, sender, n); ref != "SEC-1" || len(s.issues[0].Comments) != 1 {
+		if ref := notifytest.Send(t, sender, n); ref != "SEC-1" || len(s.issues[0].Comments) != 1 {
 			t.Errorf("ref %q, %s", ref, s.issues[0])
 		}
 	})
@@ -203,7 +192,7 @@ func TestTransitions(t *testing.T) {
 	} {
 		both(t, notify.Settings{"resolve_transition": test.setting}, func(t *testing.T, s *site, sender notify.Sender) {
 			s.transitions = test.offered
-			ref := send(t, sender, notifytest.Opened())
+			ref := notifytest.Send(t, sender, notifytest.Opened())
 			_, err := sender.Send(t.Context(), notifytest.Resolved(ref))
 			if test.said != "" {
 				if f := notifytest.Failure(t, err); f.Said != test.said || f.Rejected {
@@ -220,7 +209,7 @@ func TestResolution(t *testing.T) {
 	for resolution, want := range map[string]string{"": "400 Bad Request: resolution: Resolution is required.", "Fixed": ""} {
 		both(t, notify.Settings{"resolution": resolution}, func(t *testing.T, s *site, sender notify.Sender) {
 			s.needs = "Resolution is required."
-			ref := send(t, sender, notifytest.Opened())
+			ref := notifytest.Send(t, sender, notifytest.Opened())
 			_, err := sender.Send(t.Context(), notifytest.Resolved(ref))
 			if want != "" {
 				if f := notifytest.Failure(t, err); f.Said != want || f.Rejected {
@@ -267,21 +256,10 @@ func TestHostileTextAndLimits(t *testing.T) {
 		strings.Repeat("é\n", 5<<10), strings.Repeat("漢", 10<<10), strings.Repeat("🛑", 10<<10), strings.Repeat("\u2028", 10<<10) + "x", "a\xff" + strings.Repeat("z", 10<<10), " \n\t",
 	} {
 		both(t, more, func(t *testing.T, s *site, sender notify.Sender) {
-			n := notifytest.Opened()
-			n.Title, n.Text, n.Rule = hostile, hostile, hostile
-			for range 40 {
-				n.Facts = append(n.Facts, notify.Fact{Name: fmt.Sprint(len(n.Facts)) + hostile, Value: hostile})
-			}
-			f := n.Findings[0]
-			short := hostile[:min(len(hostile), 1<<10)]
-			f.Vulnerability, f.Package, f.Node.Name, f.Fixed = short, short, short, []string{short, short}
-			n.Findings, n.Total = nil, 5000
-			for range notify.MostFindings {
-				n.Findings = append(n.Findings, f)
-			}
-			ref := send(t, sender, n)
+			n := notifytest.Filled(hostile)
+			ref := notifytest.Send(t, sender, n)
 			n.ID, n.Action, n.Ref = notifytest.Changed().ID, notify.Changed, ref
-			send(t, sender, n)
+			notifytest.Send(t, sender, n)
 			for _, text := range []string{said(s.issues[0].Description), said(s.issues[0].Comments[0])} {
 				if !strings.Contains(text, " more") || strings.ContainsAny(text, "\x00\x1b\u202e\u2028") {
 					t.Errorf("%.20q: text %.300q", hostile, text)
@@ -302,7 +280,7 @@ func TestASummaryIsAsLongAsAllowed(t *testing.T) {
 		both(t, nil, func(t *testing.T, s *site, sender notify.Sender) {
 			n := notifytest.Opened()
 			n.Title = strings.Repeat("a", length)
-			send(t, sender, n)
+			notifytest.Send(t, sender, n)
 			if got := s.issues[0].Summary; got != want {
 				t.Errorf("a title of %d became %q", length, got)
 			}
@@ -368,7 +346,7 @@ func TestWhatFailsOnTheWayIsDoneTheNextTime(t *testing.T) {
 		{notify.Resolved, "POST /issue/SEC-1/transitions", 409},
 	} {
 		both(t, nil, func(t *testing.T, s *site, sender notify.Sender) {
-			n := changed(send(t, sender, notifytest.Opened()))
+			n := changed(notifytest.Send(t, sender, notifytest.Opened()))
 			if test.action == notify.Resolved {
 				n = notifytest.Resolved(n.Ref)
 			}
@@ -378,7 +356,7 @@ func TestWhatFailsOnTheWayIsDoneTheNextTime(t *testing.T) {
 				t.Errorf("%s: %+v", test.at, f)
 			}
 			s.before = nil
-			send(t, sender, n)
+			notifytest.Send(t, sender, n)
 			is := s.issues[0]
 			if len(is.Comments) != 1 || (is.Status.Name == "Closed") != (test.action == notify.Resolved) || (is.Summary == n.Title) != (test.action == notify.Changed) {
 				t.Errorf("%s, then: %s", test.at, is)
@@ -389,9 +367,9 @@ func TestWhatFailsOnTheWayIsDoneTheNextTime(t *testing.T) {
 
 func TestAMovedIssueIsFollowed(t *testing.T) {
 	both(t, nil, func(t *testing.T, s *site, sender notify.Sender) {
-		send(t, sender, notifytest.Opened())
+		notifytest.Send(t, sender, notifytest.Opened())
 		s.issues[0].Key, s.issues[0].formerly = "OPS-4", "SEC-1"
-		if ref := send(t, sender, notifytest.Resolved("SEC-1")); ref != "OPS-4" || s.issues[0].Status.Name != "Closed" || len(s.issues[0].Comments) != 1 {
+		if ref := notifytest.Send(t, sender, notifytest.Resolved("SEC-1")); ref != "OPS-4" || s.issues[0].Status.Name != "Closed" || len(s.issues[0].Comments) != 1 {
 			t.Errorf("ref %q, %s", ref, s.issues[0])
 		}
 	})
@@ -417,14 +395,9 @@ func TestUserAndPassword(t *testing.T) {
 }
 
 func TestAnUnknownCertificateIsSaid(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	defer server.Close()
-	sender := notifytest.Open(t, jira.Kind(), notify.Settings{"url": server.URL, "user": "a@example.com", "token": "t", "project": "SEC"})
-	if _, err := sender.Send(t.Context(), notifytest.Opened()); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("error %v", err)
-	}
+	notifytest.Distrusts(t, func(url string) notify.Sender {
+		return notifytest.Open(t, jira.Kind(), notify.Settings{"url": url, "user": "a@example.com", "token": "t", "project": "SEC"})
+	})
 }
 
 func TestSettings(t *testing.T) {

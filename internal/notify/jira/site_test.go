@@ -3,7 +3,6 @@ package jira_test
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -112,7 +111,7 @@ func project(t *testing.T, deployment string, more notify.Settings) (*site, noti
 	}
 	server := httptest.NewTLSServer(s.gate(mux))
 	t.Cleanup(server.Close)
-	settings["url"], settings["ca"] = server.URL, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	settings["url"], settings["ca"] = server.URL, notifytest.CA(server)
 	for name, value := range more {
 		settings[name] = value
 	}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf16"
 
 	"patrol/internal/notify"
+	"patrol/internal/notify/chat"
 )
 
 // The limits, in UTF-16 units as Jira counts. Those of a line (a summary, a label) and
@@ -36,7 +36,7 @@ func (s *sender) summary(n notify.Notification) string {
 // ends a {noformat} is broken with a space, and so are mentions, which tell people of
 // themselves; and a MySQL of three-byte characters fails on others (JRASERVER-36135).
 func (s *sender) plain(text string, units int, newline rune) string {
-	text = cut(text, units, newline)
+	text = chat.Cut(text, units, newline)
 	if s.cloud {
 		return text
 	}
@@ -46,7 +46,7 @@ func (s *sender) plain(text string, units int, newline rune) string {
 		}
 		return r
 	}, text)
-	return cut(strings.NewReplacer("{n", "{ n", "{N", "{ N", "[~", "[ ~").Replace(text), units, newline)
+	return chat.Cut(strings.NewReplacer("{n", "{ n", "{N", "{ N", "[~", "[ ~").Replace(text), units, newline)
 }
 
 // text is what a notification says, as a description or a comment: a document in Cloud,
@@ -88,27 +88,12 @@ func (s *sender) said(n notify.Notification, isComment bool) said {
 		all.facts = append(all.facts, s.plain(fact.Name+": "+fact.Value, factLimit, ' '))
 	}
 	for _, f := range n.Findings[:min(len(n.Findings), notify.MostFindings)] {
-		all.findings = append(all.findings, s.plain(line(f), findingLimit, ' '))
+		all.findings = append(all.findings, s.plain(chat.Sentence(f), findingLimit, ' '))
 	}
 	if len(n.URL) <= urlLimit {
 		all.url = n.URL
 	}
 	return all
-}
-
-func line(f notify.Finding) string {
-	about := []string{f.Severity}
-	if f.Score > 0 {
-		about = append(about, fmt.Sprintf("CVSS %.1f", f.Score))
-	}
-	if f.KEV {
-		about = append(about, "exploited")
-	}
-	text := fmt.Sprintf("%s (%s) in %s on %s", f.Vulnerability, strings.Join(about, ", "), f.Package, f.Node.Name)
-	if len(f.Fixed) > 0 {
-		text += ", fixed in " + strings.Join(f.Fixed, ", ")
-	}
-	return text
 }
 
 // block is a node of the Atlassian Document Format, in which texts are literal.
@@ -175,34 +160,4 @@ func (s said) wiki() any {
 		text += strings.NewReplacer("[", "%5B", "]", "%5D", "{", "%7B", "}", "%7D", "|", "%7C", " ", "%20", "\n", "").Replace(s.url) + "\n"
 	}
 	return text + s.id
-}
-
-// cut returns a text without what cannot be seen, and with another character for the
-// end of a line. It reads no more of the text than it needs.
-func cut(text string, units int, newline rune) string {
-	var b strings.Builder
-	count, end, last := 0, 0, ' ' // end leaves room for the mark
-	for _, r := range text {
-		switch {
-		case r == '\n':
-			r = newline
-		case unicode.IsSpace(r):
-			r = ' '
-		case !unicode.IsPrint(r):
-			continue
-		}
-		if unicode.IsSpace(r) && unicode.IsSpace(last) {
-			continue
-		}
-		size := utf16.RuneLen(r)
-		if count+size > units {
-			return b.String()[:end] + "…"
-		}
-		b.WriteRune(r)
-		last = r
-		if count += size; count < units {
-			end = b.Len()
-		}
-	}
-	return strings.TrimSpace(b.String())
 }

@@ -49,6 +49,24 @@ func Huge() notify.Notification {
 	return n
 }
 
+// Filled is a notification with as many findings as one holds, in which a stranger wrote
+// one text wherever it could be: up to 1 KB of it in a finding.
+func Filled(text string) notify.Notification {
+	n := Opened()
+	n.Title, n.Text, n.Rule = text, text, text
+	for range 40 {
+		n.Facts = append(n.Facts, notify.Fact{Name: strconv.Itoa(len(n.Facts)) + text, Value: text})
+	}
+	f := n.Findings[0]
+	short := text[:min(len(text), 1<<10)]
+	f.Vulnerability, f.Package, f.Node.Name, f.Fixed = short, short, short, []string{short, short}
+	n.Findings, n.Total = nil, 5000
+	for range notify.MostFindings {
+		n.Findings = append(n.Findings, f)
+	}
+	return n
+}
+
 // Request is what a far side got.
 type Request struct {
 	Method string
@@ -75,7 +93,7 @@ func NewFar(t testing.TB, answer http.HandlerFunc) *Far {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	f.URL = server.URL
-	f.CA = pemOf(server.Certificate().Raw)
+	f.CA = CA(server)
 	return f
 }
 

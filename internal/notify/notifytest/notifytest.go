@@ -29,6 +29,16 @@ func Open(t testing.TB, kind notify.Kind, settings notify.Settings) notify.Sende
 	return sender
 }
 
+// Send returns the ref of what is sent.
+func Send(t testing.TB, sender notify.Sender, n notify.Notification) string {
+	t.Helper()
+	ref, err := sender.Send(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
 // Refuses wants settings to be refused for one field.
 func Refuses(t *testing.T, kind notify.Kind, settings notify.Settings, field string) {
 	t.Helper()

@@ -31,11 +31,12 @@ func Serve(t testing.TB, handler http.HandlerFunc) (url, ca string) {
 	t.Helper()
 	server := httptest.NewTLSServer(handler)
 	t.Cleanup(server.Close)
-	return server.URL, pemOf(server.Certificate().Raw)
+	return server.URL, CA(server)
 }
 
-func pemOf(certificate []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}))
+// CA is who signs a server's certificate, as the field [notify.CA] takes it.
+func CA(server *httptest.Server) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 }
 
 // Trusting runs tests in a process that trusts what [Serve] starts, for kinds that
@@ -43,7 +44,7 @@ func pemOf(certificate []byte) string {
 // authorities are first read.
 func Trusting(m *testing.M) int {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
-	ca := pemOf(server.Certificate().Raw)
+	ca := CA(server)
 	server.Close()
 	dir, err := os.MkdirTemp("", "trusted")
 	if err != nil {

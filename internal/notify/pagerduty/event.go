@@ -2,12 +2,10 @@ package pagerduty
 
 import (
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
 
 	"patrol/internal/notify"
+	"patrol/internal/notify/chat"
 )
 
 // event is an alert event ("Send an Alert Event", Parameters).
@@ -110,12 +108,12 @@ func details(n notify.Notification) map[string]any {
 		all[word(fact.Name, wordLimit)] = word(fact.Value, factLimit)
 	}
 	all["Notification"] = n.ID
-	if text := cut(n.Text, textLimit, '\n'); text != "" {
+	if text := chat.Cut(n.Text, textLimit, '\n'); text != "" {
 		all["Text"] = text
 	}
 	lines := make([]string, 0, len(n.Findings)+1)
 	for _, f := range n.Findings[:min(len(n.Findings), notify.MostFindings)] {
-		lines = append(lines, word(line(f), findingLimit))
+		lines = append(lines, word(chat.Sentence(f), findingLimit))
 	}
 	if more := n.Total - len(lines); more > 0 {
 		lines = append(lines, fmt.Sprintf("… and %d more", more))
@@ -126,51 +124,5 @@ func details(n notify.Notification) map[string]any {
 	return all
 }
 
-func line(f notify.Finding) string {
-	about := []string{f.Severity}
-	if f.Score > 0 {
-		about = append(about, fmt.Sprintf("CVSS %.1f", f.Score))
-	}
-	if f.KEV {
-		about = append(about, "exploited")
-	}
-	text := fmt.Sprintf("%s (%s) in %s on %s", f.Vulnerability, strings.Join(about, ", "), f.Package, f.Node.Name)
-	if len(f.Fixed) > 0 {
-		text += ", fixed in " + strings.Join(f.Fixed, ", ")
-	}
-	return text
-}
-
-// word returns what stands in one line, of at most so many UTF-16 units, which no way
-// of counting characters finds more of.
-func word(text string, units int) string { return cut(text, units, ' ') }
-
-// cut returns a text without what cannot be seen, and with another character for the
-// end of a line. It reads no more of the text than it needs.
-func cut(text string, units int, newline rune) string {
-	var b strings.Builder
-	count, end, last := 0, 0, ' ' // end leaves room for the mark
-	for _, r := range text {
-		switch {
-		case r == '\n':
-			r = newline
-		case unicode.IsSpace(r):
-			r = ' '
-		case !unicode.IsPrint(r):
-			continue
-		}
-		if unicode.IsSpace(r) && unicode.IsSpace(last) {
-			continue
-		}
-		size := utf16.RuneLen(r)
-		if count+size > units {
-			return b.String()[:end] + "…"
-		}
-		b.WriteRune(r)
-		last = r
-		if count += size; count < units {
-			end = b.Len()
-		}
-	}
-	return strings.TrimSpace(b.String())
-}
+// word returns what stands in one line, of at most so many UTF-16 units.
+func word(text string, units int) string { return chat.Cut(text, units, ' ') }

@@ -2,13 +2,8 @@ package pagerduty_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"encoding/pem"
-	"errors"
-	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,25 +74,12 @@ func service(t *testing.T) (*alerts, patrol.Sender) {
 	a := &alerts{t: t, open: map[string]string{}}
 	server := httptest.NewTLSServer(a)
 	t.Cleanup(server.Close)
-	return a, notifytest.Open(t, kind.Kind(), patrol.Settings{"routing_key": key, "url": server.URL, "ca": ca(server)})
-}
-
-func ca(server *httptest.Server) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
-}
-
-func send(t *testing.T, sender patrol.Sender, n patrol.Notification) string {
-	t.Helper()
-	ref, err := sender.Send(t.Context(), n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ref
+	return a, notifytest.Open(t, kind.Kind(), patrol.Settings{"routing_key": key, "url": server.URL, "ca": notifytest.CA(server)})
 }
 
 func TestOneAlertForEachKey(t *testing.T) {
 	a, sender := service(t)
-	ref := send(t, sender, notifytest.Opened())
+	ref := notifytest.Send(t, sender, notifytest.Opened())
 	if ref != notifytest.Opened().Key {
 		t.Errorf("ref %q", ref)
 	}
@@ -107,19 +89,19 @@ func TestOneAlertForEachKey(t *testing.T) {
 	}
 	notifytest.Sample(t, "pagerduty", strings.Replace(pretty.String(), key, "<integration key>", 1))
 
-	send(t, sender, notifytest.Opened()) // the answer was lost
+	notifytest.Send(t, sender, notifytest.Opened()) // the answer was lost
 	changed := notifytest.Changed()
 	changed.Ref = ref
-	send(t, sender, changed)
+	notifytest.Send(t, sender, changed)
 	if a.opened != 1 || a.open[ref] != changed.Title {
 		t.Errorf("%d alerts were opened; open are %v", a.opened, a.open)
 	}
 	told := notifytest.Told()
-	send(t, sender, told)
+	notifytest.Send(t, sender, told)
 	if e := a.last(); e.Action != "trigger" || e.Payload.Severity != "error" || e.Payload.Source != "Patrol" || e.Payload.Component != "" || len(e.Links) != 0 {
 		t.Errorf("what is told is sent as %+v %+v", e, e.Payload)
 	}
-	send(t, sender, notifytest.Resolved(ref))
+	notifytest.Send(t, sender, notifytest.Resolved(ref))
 	if e := a.last(); e.Action != "resolve" || e.Payload != nil {
 		t.Errorf("what is resolved is sent as %+v", e)
 	}
@@ -135,7 +117,7 @@ func TestSeverities(t *testing.T) {
 	} {
 		n := notifytest.Opened()
 		n.Severity = severity
-		send(t, sender, n)
+		notifytest.Send(t, sender, n)
 		if got := a.last().Payload.Severity; got != want {
 			t.Errorf("%s is sent as %s, want %s", severity, got, want)
 		}
@@ -147,7 +129,7 @@ func TestSource(t *testing.T) {
 	for nodes, want := range map[int]string{1: "web-1", 2: "web-1 and 1 more node", 12: "web-1 and 11 more nodes"} {
 		n := notifytest.Opened()
 		n.Nodes = nodes
-		send(t, sender, n)
+		notifytest.Send(t, sender, n)
 		if got := a.last().Payload.Source; got != want {
 			t.Errorf("on %d nodes the source is %q, want %q", nodes, got, want)
 		}
@@ -161,19 +143,7 @@ func TestHostileTextAndLimits(t *testing.T) {
 		strings.Repeat("é", 10<<10), strings.Repeat("🛑", 10<<10), strings.Repeat("\u2028", 10<<10) + "x", "a\xff" + strings.Repeat("z", 10<<10),
 	} {
 		a, sender := service(t)
-		n := notifytest.Opened()
-		n.Title, n.Text, n.Rule = hostile, hostile, hostile
-		for range 40 {
-			n.Facts = append(n.Facts, patrol.Fact{Name: fmt.Sprint(len(n.Facts)) + hostile, Value: hostile})
-		}
-		f := n.Findings[0]
-		short := hostile[:min(len(hostile), 1<<10)]
-		f.Vulnerability, f.Package, f.Node.Name, f.Fixed = short, short, short, []string{short, short}
-		n.Findings, n.Total = nil, 5000
-		for range patrol.MostFindings {
-			n.Findings = append(n.Findings, f)
-		}
-		send(t, sender, n)
+		notifytest.Send(t, sender, notifytest.Filled(hostile))
 		p := a.last().Payload
 		if size := len(a.bodies[0]); size > 512<<10 {
 			t.Errorf("%.20q: an event of %d bytes", hostile, size)
@@ -193,7 +163,7 @@ func TestSummaryIsAsLongAsAllowed(t *testing.T) {
 		a, sender := service(t)
 		n := notifytest.Opened()
 		n.Title = strings.Repeat("a", length)
-		send(t, sender, n)
+		notifytest.Send(t, sender, n)
 		if got := a.last().Payload.Summary; got != want {
 			t.Errorf("a title of %d became one of %d bytes", length, len(got))
 		}
@@ -239,14 +209,9 @@ func TestAnswersThatMeanNo(t *testing.T) {
 }
 
 func TestAnUnknownCertificateIsSaid(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	defer server.Close()
-	sender := notifytest.Open(t, kind.Kind(), patrol.Settings{"routing_key": key, "url": server.URL})
-	if _, err := sender.Send(t.Context(), notifytest.Opened()); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("error %v", err)
-	}
+	notifytest.Distrusts(t, func(url string) patrol.Sender {
+		return notifytest.Open(t, kind.Kind(), patrol.Settings{"routing_key": key, "url": url})
+	})
 }
 
 func TestSettings(t *testing.T) {
@@ -270,21 +235,11 @@ func TestTheWholeURLMayBeGiven(t *testing.T) {
 	a := &alerts{t: t, open: map[string]string{}}
 	server := httptest.NewTLSServer(a)
 	defer server.Close()
-	send(t, notifytest.Open(t, kind.Kind(), patrol.Settings{"routing_key": key, "url": server.URL + "/v2/enqueue", "ca": ca(server)}), notifytest.Told())
+	notifytest.Send(t, notifytest.Open(t, kind.Kind(), patrol.Settings{"routing_key": key, "url": server.URL + "/v2/enqueue", "ca": notifytest.CA(server)}), notifytest.Told())
 }
 
 func TestCancelledWhilePagerDutyHangs(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	a, sender := service(t)
-	a.answer = func(http.ResponseWriter) bool {
-		cancel()
-		<-done
-		return true
-	}
-	_, err := sender.Send(ctx, notifytest.Opened())
-	close(done)
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
-	}
+	notifytest.Hangs(t, func(url, ca string) patrol.Sender {
+		return notifytest.Open(t, kind.Kind(), patrol.Settings{"routing_key": key, "url": url, "ca": ca})
+	})
 }

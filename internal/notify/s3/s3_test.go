@@ -2,12 +2,9 @@ package s3_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -24,18 +21,23 @@ import (
 	"patrol/internal/notify/s3"
 )
 
-func settings(server *httptest.Server, more ...string) notify.Settings {
+// at is the settings for the service at a URL, then names and values in turn.
+func at(url string, more ...string) notify.Settings {
 	s := notify.Settings{
-		"bucket": "acme-patrol", "prefix": "security/patrol", "region": "eu-central-1", "endpoint": server.URL,
+		"bucket": "acme-patrol", "prefix": "security/patrol", "region": "eu-central-1", "endpoint": url,
 		"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-	}
-	if server.TLS != nil {
-		s["ca"] = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	}
 	for i := 0; i < len(more); i += 2 {
 		s[more[i]] = more[i+1]
 	}
 	return s
+}
+
+func settings(server *httptest.Server, more ...string) notify.Settings {
+	if server.TLS != nil {
+		more = append([]string{"ca", notifytest.CA(server)}, more...)
+	}
+	return at(server.URL, more...)
 }
 
 // store is a store of its own for each test, whose server is not ours.
@@ -286,14 +288,9 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestUntrustedCertificate(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that fails
-	server.StartTLS()
-	defer server.Close()
-	_, err := notifytest.Open(t, s3.Kind(), settings(server, "ca", "")).Send(t.Context(), notifytest.Told())
-	if err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("error %v", err)
-	}
+	notifytest.Distrusts(t, func(url string) notify.Sender {
+		return notifytest.Open(t, s3.Kind(), at(url))
+	})
 }
 
 func TestMetadataServiceIsNotReached(t *testing.T) {
@@ -305,16 +302,9 @@ func TestMetadataServiceIsNotReached(t *testing.T) {
 }
 
 func TestCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		cancel()
-		<-r.Context().Done()
-	}))
-	defer server.Close()
-	if _, err := notifytest.Open(t, s3.Kind(), settings(server)).Send(ctx, notifytest.Told()); err == nil || ctx.Err() == nil {
-		t.Errorf("error %v", err)
-	}
+	notifytest.Hangs(t, func(url, ca string) notify.Sender {
+		return notifytest.Open(t, s3.Kind(), at(url, "ca", ca))
+	})
 }
 
 func TestSettingsAreRefused(t *testing.T) {

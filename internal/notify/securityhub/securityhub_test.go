@@ -2,12 +2,9 @@ package securityhub_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -24,10 +21,11 @@ import (
 	"patrol/internal/notify/securityhub"
 )
 
-func settings(server *httptest.Server, more ...string) notify.Settings {
+// at is the settings for the service at a URL, then names and values in turn.
+func at(url string, more ...string) notify.Settings {
 	s := notify.Settings{
-		"account_id": "111122223333", "region": "eu-central-1", "access_key_id": keys.AccessKeyID, "secret_access_key": keys.SecretAccessKey,
-		"url": server.URL, "ca": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})),
+		"account_id": "111122223333", "region": "eu-central-1", "url": url,
+		"access_key_id": keys.AccessKeyID, "secret_access_key": keys.SecretAccessKey,
 	}
 	for i := 0; i < len(more); i += 2 {
 		s[more[i]] = more[i+1]
@@ -35,13 +33,13 @@ func settings(server *httptest.Server, more ...string) notify.Settings {
 	return s
 }
 
+func settings(server *httptest.Server, more ...string) notify.Settings {
+	return at(server.URL, append([]string{"ca", notifytest.CA(server)}, more...)...)
+}
+
 func send(t *testing.T, server *httptest.Server, n notify.Notification) string {
 	t.Helper()
-	ref, err := notifytest.Open(t, securityhub.Kind(), settings(server)).Send(t.Context(), n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ref
+	return notifytest.Send(t, notifytest.Open(t, securityhub.Kind(), settings(server)), n)
 }
 
 const (
@@ -346,27 +344,15 @@ func TestOtherBatchesAreSentBesideARefusedOne(t *testing.T) {
 }
 
 func TestUntrustedCertificate(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that fails
-	server.StartTLS()
-	defer server.Close()
-	_, err := notifytest.Open(t, securityhub.Kind(), settings(server, "ca", "")).Send(t.Context(), notifytest.Told())
-	if err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("error %v", err)
-	}
+	notifytest.Distrusts(t, func(url string) notify.Sender {
+		return notifytest.Open(t, securityhub.Kind(), at(url))
+	})
 }
 
 func TestCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		cancel()
-		<-r.Context().Done()
-	}))
-	defer server.Close()
-	if _, err := notifytest.Open(t, securityhub.Kind(), settings(server)).Send(ctx, notifytest.Told()); err == nil || ctx.Err() == nil {
-		t.Errorf("error %v", err)
-	}
+	notifytest.Hangs(t, func(url, ca string) notify.Sender {
+		return notifytest.Open(t, securityhub.Kind(), at(url, "ca", ca))
+	})
 }
 
 func TestSettingsAreRefused(t *testing.T) {

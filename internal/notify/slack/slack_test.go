@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -294,21 +293,15 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestNoTrust(t *testing.T) {
-	far := notifytest.NewFar(t, notifytest.Says(200, "ok"))
-	sender := notifytest.Open(t, slack.Kind(), notify.Settings{"webhook_url": far.URL + "/services/x"})
-	if _, err := sender.Send(context.Background(), notifytest.Opened()); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("a certificate that nobody knows: %v", err)
-	}
+	notifytest.Distrusts(t, func(url string) notify.Sender {
+		return notifytest.Open(t, slack.Kind(), notify.Settings{"webhook_url": url + "/services/x"})
+	})
 }
 
 func TestCancelled(t *testing.T) {
-	began := make(chan struct{})
-	far := notifytest.NewFar(t, notifytest.Silent(began))
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { <-began; cancel() }()
-	if _, err := hook(t, far).Send(ctx, notifytest.Opened()); !errors.Is(err, context.Canceled) {
-		t.Errorf("a far side that hangs: %v", err)
-	}
+	notifytest.Hangs(t, func(url, ca string) notify.Sender {
+		return notifytest.Open(t, slack.Kind(), notify.Settings{"webhook_url": url + "/services/x", "ca": ca})
+	})
 }
 
 func TestSettings(t *testing.T) {

@@ -1,9 +1,9 @@
 import { Button } from '@mantine/core'
-import { useDisclosure } from '@mantine/hooks'
 import { useNavigate } from '@tanstack/react-router'
 import { useDeleteIntegration, useEnableIntegration, type Integration } from '../api/integrations'
 import { useMayAdminister, useMayOperate } from '../api/session'
 import { useNoticeBoard } from '../notices'
+import { ChangeButtons } from './ChangeButtons'
 import { DeleteDialog } from './DeleteDialog'
 import { EditIntegrationDialog } from './IntegrationDialogs'
 
@@ -18,7 +18,7 @@ export function IntegrationActions({ integration, testing }: IntegrationActionsP
   const mayOperate = useMayOperate()
   return (
     <>
-      {mayAdminister && <ChangeButtons integration={integration} />}
+      {mayAdminister && <IntegrationChanges integration={integration} />}
       {mayOperate && (
         <Button
           loading={testing.isPending}
@@ -33,30 +33,16 @@ export function IntegrationActions({ integration, testing }: IntegrationActionsP
   )
 }
 
-function ChangeButtons({ integration }: { integration: Integration }) {
-  const [editing, edit] = useDisclosure(false)
-  const [deleting, remove] = useDisclosure(false)
+function IntegrationChanges({ integration }: { integration: Integration }) {
   const enable = useEnableIntegration(integration.id)
   return (
-    <>
-      <Button variant="default" onClick={remove.open}>
-        Delete
-      </Button>
-      <Button
-        variant="default"
-        loading={enable.isPending}
-        onClick={() => {
-          enable.mutate(!integration.enabled)
-        }}
-      >
-        {integration.enabled ? 'Disable' : 'Enable'}
-      </Button>
-      <Button variant="default" onClick={edit.open}>
-        Edit
-      </Button>
-      <EditIntegrationDialog integration={integration} opened={editing} onClose={edit.close} />
-      <DeleteIntegrationDialog integration={integration} opened={deleting} onClose={remove.close} />
-    </>
+    <ChangeButtons
+      enabled={integration.enabled}
+      enabling={enable}
+      onEnable={enable.mutate}
+      editDialog={(dialog) => <EditIntegrationDialog integration={integration} {...dialog} />}
+      deleteDialog={(dialog) => <DeleteIntegrationDialog integration={integration} {...dialog} />}
+    />
   )
 }
 

@@ -1,40 +1,27 @@
-import { Button } from '@mantine/core'
-import { useDisclosure } from '@mantine/hooks'
 import { useNavigate } from '@tanstack/react-router'
 import { useDeleteRule, useEnableRule, type Rule } from '../api/rules'
 import { useMayOperate } from '../api/session'
 import { switched } from '../format/rule'
 import { useNoticeBoard } from '../notices'
+import { ChangeButtons } from './ChangeButtons'
 import { DeleteDialog } from './DeleteDialog'
 import { EditRuleDialog } from './RuleDialogs'
 
 /** What can be done with a rule, by who may. */
 export function RuleActions({ rule }: { rule: Rule }) {
   const mayOperate = useMayOperate()
-  const [editing, edit] = useDisclosure(false)
-  const [deleting, remove] = useDisclosure(false)
   const enable = useEnableRule(rule.id)
   if (!mayOperate) return null
   return (
-    <>
-      <Button variant="default" onClick={remove.open}>
-        Delete
-      </Button>
-      <Button
-        variant="default"
-        loading={enable.isPending}
-        onClick={() => {
-          enable.mutate(switched(rule, !rule.enabled))
-        }}
-      >
-        {rule.enabled ? 'Disable' : 'Enable'}
-      </Button>
-      <Button variant="default" onClick={edit.open}>
-        Edit
-      </Button>
-      <EditRuleDialog rule={rule} opened={editing} onClose={edit.close} />
-      <DeleteRuleDialog rule={rule} opened={deleting} onClose={remove.close} />
-    </>
+    <ChangeButtons
+      enabled={rule.enabled}
+      enabling={enable}
+      onEnable={(enabled) => {
+        enable.mutate(switched(rule, enabled))
+      }}
+      editDialog={(dialog) => <EditRuleDialog rule={rule} {...dialog} />}
+      deleteDialog={(dialog) => <DeleteRuleDialog rule={rule} {...dialog} />}
+    />
   )
 }
 

@@ -1,15 +1,13 @@
-import { Box, Button, Grid, Group, Stack } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
-import { useState, type SubmitEvent } from 'react'
+import { useState } from 'react'
 import { fieldProblem, refusedFields } from '../api/problem'
 import { rulePreviewQuery } from '../api/rules'
 import { advancedRuleFields, isAbout, ruleDefinitionOf, type RuleDraft } from '../format/rule'
-import { ProblemAlert } from './ProblemAlert'
+import { PreviewedForm } from './PreviewedForm'
 import { plainRuleFields, RuleFields } from './RuleFields'
 import { RuleOptions } from './RuleOptions'
 import { RulePreview } from './RulePreview'
-import { bringIntoSight } from './sight'
 
 interface RuleFormProps {
   /** What the form is for those who cannot see it. */
@@ -22,6 +20,8 @@ interface RuleFormProps {
   onClose: () => void
 }
 
+const shownFields = [...plainRuleFields, ...advancedRuleFields]
+
 /** A rule as it is made or edited; the console judges it, while it is written and when it is saved. */
 export function RuleForm({ name, initial, saving, action, onSubmit, onClose }: RuleFormProps) {
   const [draft, setDraft] = useState(initial)
@@ -33,42 +33,20 @@ export function RuleForm({ name, initial, saving, action, onSubmit, onClose }: R
   }
   const problem = (field: string) => fieldProblem(saving.error, field) ?? fieldProblem(preview.error, field)
   const refused = [...refusedFields(saving.error), ...refusedFields(preview.error)]
-  const submit = (event: SubmitEvent<HTMLFormElement>) => {
-    event.preventDefault()
-    onSubmit(draft)
-  }
   return (
-    <form onSubmit={submit} aria-label={name}>
-      <Grid gap="lg">
-        <Grid.Col span={{ base: 12, sm: 7 }}>
-          <Stack gap="sm">
-            <RuleFields draft={draft} problem={problem} onChange={change} />
-            <RuleOptions draft={draft} problem={problem} refused={refused} onChange={change} />
-          </Stack>
-        </Grid.Col>
-        <Grid.Col span={{ base: 12, sm: 5 }}>
-          <RulePreview preview={preview} isAbout={isAbout(settled)} />
-        </Grid.Col>
-      </Grid>
-      {saving.error !== null && !isShown(saving.error) && (
-        <Box mt="md" ref={bringIntoSight}>
-          <ProblemAlert error={saving.error} />
-        </Box>
-      )}
-      <Group justify="flex-end" gap="xs" mt="md">
-        <Button variant="default" onClick={onClose}>
-          Close
-        </Button>
-        <Button type="submit" loading={saving.isPending}>
-          {action}
-        </Button>
-      </Group>
-    </form>
+    <PreviewedForm
+      name={name}
+      fields={shownFields}
+      saving={saving}
+      action={action}
+      preview={<RulePreview preview={preview} isAbout={isAbout(settled)} />}
+      onSubmit={() => {
+        onSubmit(draft)
+      }}
+      onClose={onClose}
+    >
+      <RuleFields draft={draft} problem={problem} onChange={change} />
+      <RuleOptions draft={draft} problem={problem} refused={refused} onChange={change} />
+    </PreviewedForm>
   )
-}
-
-/** Whether a refusal stands at its fields; any other stands by the button that met it. */
-function isShown(error: unknown): boolean {
-  const fields = refusedFields(error)
-  return fields.length > 0 && fields.every((field) => plainRuleFields.includes(field) || advancedRuleFields.includes(field))
 }

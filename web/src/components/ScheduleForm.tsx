@@ -1,16 +1,15 @@
-import { Box, Button, Checkbox, Grid, Group, Stack, TextInput } from '@mantine/core'
+import { Checkbox, TextInput } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
-import { useState, type SubmitEvent } from 'react'
+import { useState } from 'react'
 import { fieldProblem, refusedFields } from '../api/problem'
 import { previewQuery } from '../api/schedules'
 import { definitionOf, type Draft } from '../format/draft'
 import { CronField } from './CronField'
-import { ProblemAlert } from './ProblemAlert'
+import { PreviewedForm } from './PreviewedForm'
 import { advancedFields, ScheduleOptions, type DraftFieldsProps } from './ScheduleOptions'
 import { SchedulePreview } from './SchedulePreview'
 import { SelectorField } from './SelectorField'
-import { bringIntoSight } from './sight'
 import { TimeZoneField } from './TimeZoneField'
 
 interface ScheduleFormProps {
@@ -26,7 +25,7 @@ interface ScheduleFormProps {
   onClose: () => void
 }
 
-const plainFields = ['name', 'cron', 'time_zone', 'selector']
+const shownFields = ['name', 'cron', 'time_zone', 'selector', ...advancedFields]
 
 /** A schedule as it is made or edited; the console judges it, while it is written and when it is saved. */
 export function ScheduleForm({ name, initial, schedule, saving, action, onSubmit, onClose }: ScheduleFormProps) {
@@ -39,44 +38,22 @@ export function ScheduleForm({ name, initial, schedule, saving, action, onSubmit
   }
   const problem = (field: string) => fieldProblem(saving.error, field) ?? fieldProblem(preview.error, field)
   const refused = [...refusedFields(saving.error), ...refusedFields(preview.error)]
-  const submit = (event: SubmitEvent<HTMLFormElement>) => {
-    event.preventDefault()
-    onSubmit(draft)
-  }
   return (
-    <form onSubmit={submit} aria-label={name}>
-      <Grid gap="lg">
-        <Grid.Col span={{ base: 12, sm: 7 }}>
-          <Stack gap="sm">
-            <PlainFields draft={draft} problem={problem} onChange={change} />
-            <ScheduleOptions draft={draft} problem={problem} refused={refused.some((field) => advancedFields.includes(field))} onChange={change} />
-          </Stack>
-        </Grid.Col>
-        <Grid.Col span={{ base: 12, sm: 5 }}>
-          <SchedulePreview preview={preview} zone={settled.time_zone} />
-        </Grid.Col>
-      </Grid>
-      {saving.error !== null && !isShown(saving.error) && (
-        <Box mt="md" ref={bringIntoSight}>
-          <ProblemAlert error={saving.error} />
-        </Box>
-      )}
-      <Group justify="flex-end" gap="xs" mt="md">
-        <Button variant="default" onClick={onClose}>
-          Close
-        </Button>
-        <Button type="submit" loading={saving.isPending}>
-          {action}
-        </Button>
-      </Group>
-    </form>
+    <PreviewedForm
+      name={name}
+      fields={shownFields}
+      saving={saving}
+      action={action}
+      preview={<SchedulePreview preview={preview} zone={settled.time_zone} />}
+      onSubmit={() => {
+        onSubmit(draft)
+      }}
+      onClose={onClose}
+    >
+      <PlainFields draft={draft} problem={problem} onChange={change} />
+      <ScheduleOptions draft={draft} problem={problem} refused={refused.some((field) => advancedFields.includes(field))} onChange={change} />
+    </PreviewedForm>
   )
-}
-
-/** Whether a refusal stands at its fields; any other stands by the button that met it. */
-function isShown(error: unknown): boolean {
-  const fields = refusedFields(error)
-  return fields.length > 0 && fields.every((field) => plainFields.includes(field) || advancedFields.includes(field))
 }
 
 /** What every schedule says: when, and what. */
