@@ -48,8 +48,9 @@ func TestFollowPastANodeThatFails(t *testing.T) {
 			h.wantCounted(when)
 		}
 		want("it fails", 2, nodes[0])
+		want("it fails again", 2, nodes[0]) // past what it told itself
 		read := last
-		want("it fails again", 2, nodes[0])
+		want("it fails once more", 2, nodes[0])
 		if last != read {
 			t.Errorf("read again from %d", read)
 		}
