@@ -140,6 +140,7 @@ func Silent(began chan<- struct{}) http.HandlerFunc {
 	return func(_ http.ResponseWriter, r *http.Request) {
 		once.Do(func() { close(began) })
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // an answer now would come beside the cancelling
 	}
 }
 

@@ -69,6 +69,7 @@ func Hangs(t *testing.T, open func(url, ca string) notify.Sender) {
 		_, _ = io.Copy(io.Discard, r.Body) // only then is the client's leaving noticed
 		cancel()
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // an answer now would come beside the cancelling
 	})
 	if _, err := open(url, ca).Send(ctx, Opened()); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v; want that it was cancelled", err)
