@@ -81,7 +81,9 @@ func killWhileNotifying(t *testing.T, notifications, kills int, hangs float64) {
 		}
 	}()
 	for n := far.count(); n < notifications; n = far.count() {
-		eventually(t, "another notification", func() bool { return far.count() > n })
+		// The seventh attempt of one that fails again and again comes a minute after the
+		// sixth, the eighth two minutes later.
+		within(t, 2*patience, "another notification", func() bool { return far.count() > n })
 	}
 	eventually(t, "the end of every delivery", func() bool {
 		return len(all[notify.Delivery](t, c, "deliveries", url.Values{"state": {notify.Pending}})) == 0

@@ -165,7 +165,13 @@ func all[T any](t *testing.T, c *client.Client, resource string, query url.Value
 // eventually asks another process until it says what is awaited.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	within(t, patience, what, done)
+}
+
+// within does so for as long as is said.
+func within(t *testing.T, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
