@@ -63,9 +63,10 @@ type reader struct {
 	seen int64
 }
 
-// readers returns the enabled rules, those that have read least first.
+// readers returns the enabled rules that have something to read, those that have read
+// least first: to make a rule ready to be asked takes longer than to find that out.
 func (s *Service) readers(ctx context.Context) ([]reader, error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT `+ruleColumns+`, r.seen FROM rule AS r WHERE r.enabled = 1 ORDER BY r.seen, r.id`)
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT `+ruleColumns+`, r.seen FROM rule AS r WHERE r.enabled = 1 AND r.seen < `+newest+` ORDER BY r.seen, r.id`)
 	readers, err := db.All(rows, err, func(scan db.Scan) (r reader, err error) {
 		r.Rule, err = scanRule(func(dest ...any) error { return scan(append(dest, &r.seen)...) })
 		return r, err
