@@ -139,8 +139,8 @@ func (d RuleDefinition) check() (c checked, err error) {
 var epoch = time.Unix(0, 0).UTC()
 
 func (c *checked) checkTimes() (err error) {
-	if c.zone, err = time.LoadLocation(c.TimeZone); err != nil || c.TimeZone == "Local" {
-		return problem.Invalid("time_zone", "%q is no IANA time zone, such as UTC or Europe/Berlin", c.TimeZone)
+	if c.zone, err = cron.Zone(c.TimeZone); err != nil {
+		return err
 	}
 	if c.Digest != "" {
 		timing, err := cron.Parse(c.Digest, c.TimeZone)

@@ -48,7 +48,7 @@ func Parse(expression, zone string) (Timing, error) {
 	if err != nil {
 		return Timing{}, problem.Invalid("cron", "%q%s: %v", expression, faultyField(expression), err)
 	}
-	location, err := loadZone("time_zone", zone)
+	location, err := Zone(zone)
 	if err != nil {
 		return Timing{}, err
 	}
@@ -68,11 +68,13 @@ func Parse(expression, zone string) (Timing, error) {
 	return t, nil
 }
 
-func loadZone(field, zone string) (*time.Location, error) {
+// Zone returns a time zone by its IANA name; a mistake is a problem of the field
+// time_zone.
+func Zone(zone string) (*time.Location, error) {
 	location, err := time.LoadLocation(zone)
 	// "Local" would be the zone of whichever machine the console runs on.
 	if err != nil || zone == "Local" || zone == "" {
-		return nil, problem.Invalid(field, "%q is no IANA time zone, such as UTC or Europe/Berlin", zone)
+		return nil, problem.Invalid("time_zone", "%q is no IANA time zone, such as UTC or Europe/Berlin", zone)
 	}
 	return location, nil
 }
