@@ -151,6 +151,11 @@ type Background struct {
 	Fixed map[string][]string
 }
 
+// FixedIn returns those of a package.
+func (b Background) FixedIn(ecosystem, pkg string) []string { return b.Fixed[fixedKey(ecosystem, pkg)] }
+
+func fixedKey(ecosystem, pkg string) string { return ecosystem + "\x00" + pkg }
+
 // Background returns what is known of vulnerabilities, by their ids.
 func (s *Service) Background(ctx context.Context, q db.Querier, vulnerabilities []int64) (map[int64]Background, error) {
 	list, err := db.Column(vulnerabilities)
@@ -193,7 +198,7 @@ func noteFixed(ctx context.Context, q db.Querier, list string, found map[int64]B
 		var fixed []string
 		err := scan(&p.Vulnerability, &p.Ecosystem, &p.Package, db.JSON{Into: &fixed})
 		if b, ok := found[p.Vulnerability]; ok {
-			at := p.Ecosystem + "\x00" + p.Package
+			at := fixedKey(p.Ecosystem, p.Package)
 			b.Fixed[at] = append(b.Fixed[at], fixed...)
 		}
 		return err

@@ -93,7 +93,7 @@ func (l *lookup) occurrence(n finding.Noted) policy.Occurrence {
 	b := l.background[n.VulnerabilityID]
 	return policy.Occurrence{
 		Vulnerability: n.Vulnerability, Aliases: b.Aliases, Severity: string(n.Severity), Score: b.Score, KEV: n.KEV, EPSS: b.EPSS,
-		Ecosystem: n.Ecosystem, Package: n.Package, Fixable: n.Fixable, Fixed: b.Fixed[n.Ecosystem+"\x00"+n.Package],
+		Ecosystem: n.Ecosystem, Package: n.Package, Fixable: n.Fixable, Fixed: b.FixedIn(n.Ecosystem, n.Package),
 		Because: n.Because, OpenedAt: n.OpenedAt,
 	}
 }
@@ -107,7 +107,7 @@ func (l *lookup) finding(n finding.Noted) Finding {
 	}
 	return Finding{
 		Occurrence: n.ID, Vulnerability: n.Vulnerability, Summary: shorten(b.Summary, 500), Severity: string(n.Severity), Score: b.Score, KEV: n.KEV, EPSS: b.EPSS,
-		Ecosystem: n.Ecosystem, Package: n.Package, Fixable: n.Fixable, Fixed: append([]string{}, b.Fixed[n.Ecosystem+"\x00"+n.Package]...),
+		Ecosystem: n.Ecosystem, Package: n.Package, Fixable: n.Fixable, Fixed: append([]string{}, b.FixedIn(n.Ecosystem, n.Package)...),
 		OpenedAt: n.OpenedAt, Because: n.Because, Node: Node{ID: n.NodeID, Kind: node.Kind, Name: node.Name, Labels: labels},
 	}
 }
