@@ -41,23 +41,30 @@ const (
 // meanwhile; whoever lost it has sent what another sends again, and writes nothing.
 func (s *Service) attempt(ctx context.Context, j job, sender Sender, secrets []string) error {
 	// What is under way when the console ends may finish: it is said twice otherwise.
-	sending, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), j.patience, errLate)
-	defer cancel()
-	stop := s.keep(sending, j.claim)
-	sending, exchange := WithExchange(sending)
-	at, began := s.now(), time.Now()
-	ref, err := send(sending, sender, j.notification)
-	took := time.Since(began)
+	ctx = context.WithoutCancel(ctx)
+	stop := s.keep(ctx, j.claim)
+	o := s.try(ctx, j.patience, sender, j.notification, secrets)
 	stop()
-	if err != nil && errors.Is(context.Cause(sending), errLate) {
-		err = &lateError{j.patience, err}
+	return s.record(ctx, j, o)
+}
+
+// try sends a notification once, and returns what came of it.
+func (s *Service) try(ctx context.Context, patience time.Duration, sender Sender, n Notification, secrets []string) attempted {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errLate)
+	defer cancel()
+	ctx, exchange := WithExchange(ctx)
+	o := attempted{at: s.now()}
+	began := time.Now()
+	ref, err := send(ctx, sender, n)
+	o.took, o.ref, o.err = time.Since(began), clean(ref), err
+	if err != nil && errors.Is(context.Cause(ctx), errLate) {
+		o.err = &lateError{patience, err}
 	}
-	request, response := exchange.Said(secrets)
-	o := attempted{at: at, took: took, ref: clean(ref), err: err, request: request, response: response}
 	if err != nil {
-		o.because = explain(err, secrets)
+		o.because = explain(o.err, secrets)
 	}
-	return s.record(context.WithoutCancel(ctx), j, o)
+	o.request, o.response = exchange.Said(secrets)
+	return o
 }
 
 // send calls a sender, whose panic is a failure of one delivery.

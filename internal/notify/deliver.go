@@ -35,7 +35,6 @@ const (
 // lane is the way to one integration from this console. Each has its own, so one that
 // fails or hangs keeps no other waiting.
 type lane struct {
-	id      string
 	running int
 	sender  Sender
 	secrets []string
@@ -159,7 +158,7 @@ func (s *Service) lane(w waiting) (*lane, int) {
 	defer s.mu.Unlock()
 	l := s.lanes[w.ID]
 	if l == nil {
-		l = &lane{id: w.ID}
+		l = &lane{}
 		s.lanes[w.ID] = l
 	}
 	most := atOnce
@@ -185,13 +184,11 @@ func (l *lane) open(s *Service, w waiting) error {
 	if err != nil {
 		return err
 	}
-	hidden, err := s.reveal(w.ID, w.sealed)
+	all, hidden, err := s.whole(w.Integration)
 	if err != nil {
 		return err
 	}
 	l.secrets = slices.Collect(maps.Values(hidden))
-	all := maps.Clone(w.Settings)
-	maps.Copy(all, hidden)
 	sender, err := kind.Prepare(all, s.options.Guard)
 	if err != nil {
 		l.sender = nil
@@ -205,11 +202,8 @@ func (l *lane) open(s *Service, w waiting) error {
 type job struct {
 	claim        lease.Claim
 	patience     time.Duration
-	number       int64
 	integration  string
 	rule         string
-	key          string
-	action       Action
 	beganAt      time.Time // with the first attempt
 	notification Notification
 }
@@ -226,8 +220,10 @@ func (s *Service) claim(ctx context.Context, integration string, n int) ([]job, 
 		claims, err := deliveries.Claim(ctx, tx, s.now(), n, inOrder, integration)
 		for _, c := range claims {
 			j := job{claim: c, integration: integration}
-			err := tx.QueryRowContext(ctx, `SELECT d.number, d.rule_id, d.key, d.action, d.began_at, n.content FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id WHERE d.id = $1`, c.ID).
-				Scan(&j.number, &j.rule, &j.key, &j.action, db.Time{Time: &j.beganAt}, db.JSON{Into: &j.notification})
+			var number int64
+			var key string
+			err := tx.QueryRowContext(ctx, `SELECT d.number, d.rule_id, d.key, d.began_at, n.content FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id WHERE d.id = $1`, c.ID).
+				Scan(&number, &j.rule, &key, db.Time{Time: &j.beganAt}, db.JSON{Into: &j.notification})
 			if err != nil {
 				return err
 			}
@@ -236,7 +232,7 @@ func (s *Service) claim(ctx context.Context, integration string, n int) ([]job, 
 			}
 			// What the far side called it when it was last told of this key.
 			err = tx.QueryRowContext(ctx, `SELECT COALESCE((SELECT ref FROM delivery WHERE integration_id = $1 AND key = $2 AND number < $3 AND ref <> '' ORDER BY number DESC LIMIT 1), '')`,
-				integration, j.key, j.number).Scan(&j.notification.Ref)
+				integration, key, number).Scan(&j.notification.Ref)
 			if err != nil {
 				return err
 			}

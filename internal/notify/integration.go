@@ -146,6 +146,16 @@ func (s *Service) reveal(id, column string) (Settings, error) {
 	return holds.Secrets, nil
 }
 
+// whole returns the settings of an integration with its secrets, and these alone.
+func (s *Service) whole(i Integration) (all, hidden Settings, err error) {
+	if hidden, err = s.reveal(i.ID, i.sealed); err != nil {
+		return nil, nil, err
+	}
+	all = maps.Clone(i.Settings)
+	maps.Copy(all, hidden)
+	return all, hidden, nil
+}
+
 const integrationColumns = `i.id, i.name, i.kind, i.settings, i.secrets, i.secret_names, i.enabled, i.per_minute, i.created_at, i.version,
 	i.failing_since, i.failing_because, i.delivered_at, i.resumes_at,
 	(SELECT count(*) FROM delivery AS d WHERE d.integration_id = i.id AND d.state = 'pending'),

@@ -240,12 +240,10 @@ func (s *Service) Test(ctx context.Context, id string) (Trial, error) {
 	if err != nil {
 		return Trial{}, err
 	}
-	hidden, err := s.reveal(i.ID, i.sealed)
+	all, _, err := s.whole(i)
 	if err != nil {
 		return Trial{}, problem.Conflict("%v", err)
 	}
-	all := maps.Clone(i.Settings)
-	maps.Copy(all, hidden)
 	return s.TestSettings(ctx, NewIntegration{Name: i.Name, Kind: i.Kind, Settings: all})
 }
 
@@ -260,22 +258,8 @@ func (s *Service) TestSettings(ctx context.Context, n NewIntegration) (Trial, er
 		return Trial{}, err
 	}
 	_, hidden := kind.split(n.Settings)
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
-	defer cancel()
-	ctx, exchange := WithExchange(ctx)
-	now := s.now()
-	began := time.Now()
-	_, err = send(ctx, sender, s.example(now))
-	trial := Trial{OK: err == nil, Took: time.Since(began).Milliseconds()}
-	secrets := slices.Collect(maps.Values(hidden))
-	trial.Request, trial.Response = exchange.Said(secrets)
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = &lateError{s.patience, err}
-	}
-	if err != nil {
-		trial.Error = explain(err, secrets)
-	}
-	return trial, nil
+	o := s.try(ctx, s.patience, sender, s.example(s.now()), slices.Collect(maps.Values(hidden)))
+	return Trial{OK: o.err == nil, Error: o.because, Request: o.request, Response: o.response, Took: o.took.Milliseconds()}, nil
 }
 
 // example is what a test sends.
@@ -315,9 +299,7 @@ func (s *Service) RotateKey(ctx context.Context) (sealed int, err error) {
 
 // sealAnew seals what an old key sealed by the new one.
 func (s *Service) sealAnew(ctx context.Context, tx *db.Tx) (n int, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id, secrets FROM integration WHERE secrets <> ''`)
-	type row struct{ id, sealed string }
-	all, err := db.All(rows, err, func(scan db.Scan) (r row, err error) { return r, scan(&r.id, &r.sealed) })
+	all, err := sealedRows(ctx, tx)
 	if err != nil {
 		return 0, err
 	}

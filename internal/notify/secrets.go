@@ -14,14 +14,24 @@ type Unopened struct {
 	Why  error
 }
 
+// sealedRow is an integration that has secrets.
+type sealedRow struct{ id, name, sealed string }
+
+func sealedRows(ctx context.Context, q db.Querier) ([]sealedRow, error) {
+	rows, err := q.QueryContext(ctx, `SELECT id, name, secrets FROM integration WHERE secrets <> '' ORDER BY name`)
+	all, err := db.All(rows, err, func(scan db.Scan) (r sealedRow, err error) { return r, scan(&r.id, &r.name, &r.sealed) })
+	if err != nil {
+		return nil, fmt.Errorf("read the secrets of integrations: %w", err)
+	}
+	return all, nil
+}
+
 // CheckSecrets opens all secrets, and returns the integrations of which that fails, by
 // name.
 func (s *Service) CheckSecrets(ctx context.Context) ([]Unopened, error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, name, secrets FROM integration WHERE secrets <> '' ORDER BY name`)
-	type row struct{ id, name, sealed string }
-	all, err := db.All(rows, err, func(scan db.Scan) (r row, err error) { return r, scan(&r.id, &r.name, &r.sealed) })
+	all, err := sealedRows(ctx, s.db.Read())
 	if err != nil {
-		return nil, fmt.Errorf("read the secrets of integrations: %w", err)
+		return nil, err
 	}
 	var unopened []Unopened
 	for _, r := range all {
