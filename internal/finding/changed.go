@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ type Noted struct {
 	Rank            int // of the severity; 5 is worst
 	KEV, Fixable    bool
 	OpenedAt        time.Time
-	Because         string // why it was opened; where those are asked for that were resolved, why it was that
+	Because         string // why it was opened; of those that are over, why: empty for a decision
 	State           string // open, decided, resolved
 }
 
@@ -52,24 +53,24 @@ func (s *Service) OpenedBy(ctx context.Context, q db.Querier, c Cause) ([]Noted,
 				AND opened_at >= $1 AND opened_at <= $2 AND opened_scan = $3`))
 		}
 	}
-	return s.notedBy(ctx, q, c, "opened", looks)
+	return s.notedBy(ctx, q, c, "opened", strings.Join(looks, ` UNION ALL `))
 }
 
 // ResolvedBy returns what a scan or a re-match resolved, by id.
 func (s *Service) ResolvedBy(ctx context.Context, q db.Querier, c Cause) ([]Noted, error) {
-	looks := []string{noted(`resolved_because`, `node_number = `+NumberOf(`$1`)+` AND resolved_at IS NOT NULL AND resolved_scan = $2`)}
+	selected := noted(`resolved_because`, `node_number = `+NumberOf(`$1`)+` AND resolved_at IS NOT NULL AND resolved_scan = $2`)
 	if c.Node == "" {
-		looks = []string{noted(`resolved_because`, `resolved_at IS NOT NULL AND resolved_at >= $1 AND resolved_at <= $2 AND resolved_scan = $3`)}
+		selected = noted(`resolved_because`, `resolved_at IS NOT NULL AND resolved_at >= $1 AND resolved_at <= $2 AND resolved_scan = $3`)
 	}
-	return s.notedBy(ctx, q, c, "resolved", looks)
+	return s.notedBy(ctx, q, c, "resolved", selected)
 }
 
-func (s *Service) notedBy(ctx context.Context, q db.Querier, c Cause, what string, looks []string) ([]Noted, error) {
+func (s *Service) notedBy(ctx context.Context, q db.Querier, c Cause, what, selected string) ([]Noted, error) {
 	args := []any{c.Node, c.ID}
 	if c.Node == "" {
 		args = []any{c.From.UnixMicro(), c.To.UnixMicro(), c.ID}
 	}
-	found, err := readNoted(ctx, q, strings.Join(looks, ` UNION ALL `), args...)
+	found, err := readNoted(ctx, q, selected, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read what %s %s: %w", c.ID, what, err)
 	}
@@ -90,20 +91,53 @@ func noted(because, where string) string {
 	return `SELECT id, vulnerability_id, node_id, ecosystem, package, ` + alike + ` AS kind, opened_at, ` + because + ` AS because, state FROM occurrence WHERE ` + where
 }
 
-// readNoted reads what noted selects. The vulnerabilities of the occurrences are looked
-// up, never the other way round.
+// readNoted reads what noted selects.
 func readNoted(ctx context.Context, q db.Querier, selected string, args ...any) ([]Noted, error) {
-	rows, err := q.QueryContext(ctx, `SELECT o.id, o.vulnerability_id, v.name, o.node_id, o.ecosystem, o.package, o.kind, o.opened_at, o.because, o.state
-		FROM (`+selected+`) AS o CROSS JOIN vulnerability AS v WHERE v.id = o.vulnerability_id`, args...)
+	rows, err := q.QueryContext(ctx, selected, args...)
 	found, err := db.All(rows, err, func(scan db.Scan) (n Noted, err error) {
 		var kind int
-		err = scan(&n.ID, &n.VulnerabilityID, &n.Vulnerability, &n.NodeID, &n.Ecosystem, &n.Package, &kind, db.Time{Time: &n.OpenedAt}, &n.Because, &n.State)
+		err = scan(&n.ID, &n.VulnerabilityID, &n.NodeID, &n.Ecosystem, &n.Package, &kind, db.Time{Time: &n.OpenedAt}, &n.Because, &n.State)
 		n.Rank, n.KEV, n.Fixable = kind/4, kind/2%2 == 1, kind%2 == 1
 		n.Severity = risk.OfRank(n.Rank)
 		return n, err
 	})
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(found, func(a, b Noted) int { return cmp.Compare(a.ID, b.ID) })
-	return found, err
+	return found, nameNoted(ctx, q, found)
+}
+
+// nameNoted adds the names of vulnerabilities, each of which many occurrences share.
+func nameNoted(ctx context.Context, q db.Querier, noted []Noted) error {
+	names := make(map[int64]string)
+	for _, n := range noted {
+		names[n.VulnerabilityID] = ""
+	}
+	list, err := db.Column(slices.Collect(maps.Keys(names)))
+	if err != nil {
+		return err
+	}
+	rows, err := q.QueryContext(ctx, `SELECT id, name FROM vulnerability WHERE id `+db.AmongIDs, list)
+	if err != nil {
+		return err
+	}
+	err = db.Each(rows, func(scan db.Scan) error {
+		var id int64
+		var name string
+		err := scan(&id, &name)
+		names[id] = name
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, n := range noted {
+		if noted[i].Vulnerability = names[n.VulnerabilityID]; names[n.VulnerabilityID] == "" {
+			return fmt.Errorf("vulnerability %d became one with another meanwhile; ask again", n.VulnerabilityID)
+		}
+	}
+	return nil
 }
 
 // Which says which occurrences are asked for: those for which all holds that it names.
@@ -111,15 +145,19 @@ type Which struct {
 	Vulnerability string // its name
 	Node          string
 	Occurrence    int64
+	Decided       bool // those that somebody decided about; else those that are open
 }
 
-// StillOpen returns occurrences that are open and not decided, by id, at most limit of
-// those that follow an id.
-func (s *Service) StillOpen(ctx context.Context, q db.Querier, w Which, after int64, limit int) ([]Noted, error) {
+// Standing returns occurrences that are not resolved, by id, at most limit of those
+// that follow an id.
+func (s *Service) Standing(ctx context.Context, q db.Querier, w Which, after int64, limit int) ([]Noted, error) {
 	var args arguments
-	where := `state = '` + Open + `'`
-	if w == (Which{}) {
-		return nil, errors.New("read what is still open: nobody says of what")
+	where, because := `state = '`+Open+`'`, `opened_because`
+	if w.Decided {
+		where, because = `state = '`+Decided+`'`, `''`
+	}
+	if w == (Which{Decided: w.Decided}) {
+		return nil, errors.New("read which occurrences stand: nobody says of what")
 	}
 	if w.Vulnerability != "" {
 		where += ` AND vulnerability_id = (SELECT id FROM vulnerability WHERE name = ` + args.add(w.Vulnerability) + `)`
@@ -133,9 +171,19 @@ func (s *Service) StillOpen(ctx context.Context, q db.Querier, w Which, after in
 	// They are found first: to find them in the order of ids would read all that there are.
 	last := args.add(after)
 	found, err := readNoted(ctx, q, `WITH these AS MATERIALIZED (SELECT id FROM occurrence WHERE `+where+` AND id > `+last+`)
-		`+noted(`opened_because`, `id IN (SELECT id FROM these ORDER BY id LIMIT `+args.add(limit)+`)`), args...)
+		`+noted(because, `id IN (SELECT id FROM these ORDER BY id LIMIT `+args.add(limit)+`)`), args...)
 	if err != nil {
-		return nil, fmt.Errorf("read what is still open: %w", err)
+		return nil, fmt.Errorf("read which occurrences stand: %w", err)
+	}
+	return found, nil
+}
+
+// RetiredWith returns what was resolved because its node was retired, from a moment on.
+func (s *Service) RetiredWith(ctx context.Context, q db.Querier, node string, from time.Time) ([]Noted, error) {
+	found, err := readNoted(ctx, q, noted(`resolved_because`, `node_number = `+NumberOf(`$1`)+` AND resolved_at IS NOT NULL AND resolved_at >= $2
+		AND resolved_because = '`+Retired+`'`), node, from.UnixMicro())
+	if err != nil {
+		return nil, fmt.Errorf("read what was retired with node %s: %w", node, err)
 	}
 	return found, nil
 }

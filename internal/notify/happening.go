@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"patrol/internal/finding"
@@ -18,8 +19,10 @@ type Findings interface {
 	// OpenedBy and ResolvedBy return what a scan or a re-match opened and resolved.
 	OpenedBy(ctx context.Context, q db.Querier, c finding.Cause) ([]finding.Noted, error)
 	ResolvedBy(ctx context.Context, q db.Querier, c finding.Cause) ([]finding.Noted, error)
-	// StillOpen returns up to limit open occurrences after one, in order.
-	StillOpen(ctx context.Context, q db.Querier, w finding.Which, after int64, limit int) ([]finding.Noted, error)
+	// Standing returns up to limit occurrences after one that are not resolved, in order.
+	Standing(ctx context.Context, q db.Querier, w finding.Which, after int64, limit int) ([]finding.Noted, error)
+	// RetiredWith returns what was resolved because its node was retired.
+	RetiredWith(ctx context.Context, q db.Querier, node string, from time.Time) ([]finding.Noted, error)
 	// BecameOverdue returns open occurrences that were due on these days.
 	BecameOverdue(ctx context.Context, q db.Querier, from, to time.Time, due finding.Due) ([]finding.Noted, error)
 	Background(ctx context.Context, q db.Querier, vulnerabilities []int64) (map[int64]finding.Background, error)
@@ -71,22 +74,22 @@ func (s *Service) happenings(ctx context.Context, q db.Querier, e event.Event) (
 			all = append(all, h)
 		}
 	case "decision.created":
-		h.went, err = decided(ctx, q, text(e.Data, "vulnerability"))
+		h.went, err = s.standing(ctx, q, finding.Which{Vulnerability: text(e.Data, "vulnerability"), Decided: true})
 		all = append(all, h)
 	case "decision.revoked", "decision.expired":
-		h.came, err = s.open(ctx, q, text(e.Data, "vulnerability"))
+		h.came, err = s.standing(ctx, q, finding.Which{Vulnerability: text(e.Data, "vulnerability")})
 		all = append(all, h)
 	case "node.decided":
-		if h.came, err = ofNode(ctx, q, e, finding.Open); err == nil {
-			h.went, err = ofNode(ctx, q, e, finding.Decided)
+		if h.came, err = s.ofNode(ctx, q, e, false); err == nil {
+			h.went, err = s.ofNode(ctx, q, e, true)
 		}
 		all = append(all, h)
 	case "node.retired":
-		h.went, err = retired(ctx, q, e)
+		h.went, err = s.findings.RetiredWith(ctx, q, e.Subject, e.Time.Add(-time.Minute))
 		all = append(all, h)
 	case "vulnerability.reassessed":
 		h.kind = OccurrenceReassessed
-		h.came, err = s.open(ctx, q, e.Subject)
+		h.came, err = s.standing(ctx, q, finding.Which{Vulnerability: e.Subject})
 		all = append(all, h)
 	case "occurrences.overdue":
 		h.kind = OccurrenceOverdue
@@ -156,10 +159,10 @@ func (s *Service) changedBy(ctx context.Context, q db.Querier, c finding.Cause) 
 	return came, went, err
 }
 
-// open returns what is open of a vulnerability.
-func (s *Service) open(ctx context.Context, q db.Querier, vulnerability string) (all []finding.Noted, err error) {
+// standing returns all that stands of a vulnerability, or on a node.
+func (s *Service) standing(ctx context.Context, q db.Querier, w finding.Which) (all []finding.Noted, err error) {
 	for after := int64(0); ; {
-		some, err := s.findings.StillOpen(ctx, q, finding.Which{Vulnerability: vulnerability}, after, enough)
+		some, err := s.findings.Standing(ctx, q, w, after, enough)
 		all = append(all, some...)
 		if err != nil || len(some) < enough {
 			return all, err
@@ -189,40 +192,13 @@ func (s *Service) overdue(ctx context.Context, q db.Querier, data json.RawMessag
 	return s.findings.BecameOverdue(ctx, q, from, to, said.Due)
 }
 
-// decided returns the occurrences of a vulnerability that somebody decided about.
-func decided(ctx context.Context, q db.Querier, vulnerability string) ([]finding.Noted, error) {
-	return gone(ctx, q, `JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE v.name = $1 AND o.state = 'decided' `, vulnerability)
-}
-
-// retired returns what was resolved with a node, not long before the event.
-func retired(ctx context.Context, q db.Querier, e event.Event) ([]finding.Noted, error) {
-	return gone(ctx, q, `JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE o.node_number = `+finding.NumberOf(`$1`)+`
-		AND o.resolved_at >= $2 AND o.resolved_because = '`+finding.Retired+`'`, e.Subject, e.Time.Add(-time.Minute).UnixMicro())
-}
-
-// ofNode returns occurrences in a state, of the vulnerabilities of which decisions began
-// or ceased to mean a node.
-func ofNode(ctx context.Context, q db.Querier, e event.Event, state string) ([]finding.Noted, error) {
+// ofNode returns what stands on a node, of the vulnerabilities of which decisions began
+// or ceased to mean it.
+func (s *Service) ofNode(ctx context.Context, q db.Querier, e event.Event, decided bool) ([]finding.Noted, error) {
 	var said struct{ Vulnerabilities []string }
 	if err := json.Unmarshal(e.Data, &said); err != nil {
 		return nil, err
 	}
-	names, err := db.Column(said.Vulnerabilities)
-	if err != nil {
-		return nil, err
-	}
-	return gone(ctx, q, `JOIN vulnerability AS v ON v.id = o.vulnerability_id WHERE o.node_number = `+finding.NumberOf(`$1`)+`
-		AND o.resolved_at IS NULL AND o.state = $2 AND v.name `+db.Among(`$3`), e.Subject, state, names)
-}
-
-// gone reads of occurrences what it takes to know the keys that they are told under.
-func gone(ctx context.Context, q db.Querier, rest string, args ...any) ([]finding.Noted, error) {
-	rows, err := q.QueryContext(ctx, `SELECT o.id, o.vulnerability_id, v.name, o.node_id, o.ecosystem, o.package, o.severity, o.kev, o.fixable, o.opened_at, o.state
-		FROM occurrence AS o `+rest, args...)
-	return db.All(rows, err, func(scan db.Scan) (n finding.Noted, err error) {
-		var kev, fixable int
-		err = scan(&n.ID, &n.VulnerabilityID, &n.Vulnerability, &n.NodeID, &n.Ecosystem, &n.Package, &n.Severity, &kev, &fixable, db.Time{Time: &n.OpenedAt}, &n.State)
-		n.Rank, n.KEV, n.Fixable = n.Severity.Rank(), kev == 1, fixable == 1
-		return n, err
-	})
+	found, err := s.standing(ctx, q, finding.Which{Node: e.Subject, Decided: decided})
+	return slices.DeleteFunc(found, func(n finding.Noted) bool { return !slices.Contains(said.Vulnerabilities, n.Vulnerability) }), err
 }

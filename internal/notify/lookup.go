@@ -16,10 +16,11 @@ type lookup struct {
 	nodes      map[string]policy.Node
 	background map[int64]finding.Background
 	affected   map[int64]int // on how many nodes a vulnerability is open
+	open       map[int64]int // how many occurrences of it are
 }
 
 func (s *Service) lookup(q db.Querier) *lookup {
-	return &lookup{s, q, make(map[string]policy.Node), make(map[int64]finding.Background), make(map[int64]int)}
+	return &lookup{s, q, make(map[string]policy.Node), make(map[int64]finding.Background), make(map[int64]int), make(map[int64]int)}
 }
 
 // know reads what there is to know of occurrences, and of nodes.
@@ -61,21 +62,22 @@ func (l *lookup) know(ctx context.Context, noted []finding.Noted, nodes ...strin
 	return l.count(ctx, keys(vulnerabilities))
 }
 
-// count reads on how many nodes vulnerabilities are open.
+// count reads on how many nodes, and how often, vulnerabilities are open.
 func (l *lookup) count(ctx context.Context, vulnerabilities []int64) error {
 	list, err := db.Column(vulnerabilities)
 	if err != nil {
 		return err
 	}
-	rows, err := l.q.QueryContext(ctx, `SELECT vulnerability_id, nodes FROM affected WHERE vulnerability_id `+db.AmongIDs, list)
+	rows, err := l.q.QueryContext(ctx, `SELECT a.vulnerability_id, a.nodes, (SELECT COALESCE(CAST(sum(p.open) AS BIGINT), 0) FROM affected_package AS p WHERE p.vulnerability_id = a.vulnerability_id)
+		FROM affected AS a WHERE a.vulnerability_id `+db.AmongIDs, list)
 	if err != nil {
 		return err
 	}
 	return db.Each(rows, func(scan db.Scan) error {
 		var id int64
-		var nodes int
-		err := scan(&id, &nodes)
-		l.affected[id] = nodes
+		var nodes, open int
+		err := scan(&id, &nodes, &open)
+		l.affected[id], l.open[id] = nodes, open
 		return err
 	})
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"patrol/internal/finding"
+	"patrol/internal/platform/db"
 	"patrol/internal/policy"
 )
 
@@ -151,9 +153,14 @@ func (a *asker) filter(ctx context.Context, h happening, noted []finding.Noted, 
 		openedAt       int64
 	}
 	asked := make(map[place]bool)
-	var wanted []finding.Noted
+	always := a.team == nil && strings.TrimSpace(a.When) == ""
+	wanted := make([]finding.Noted, 0, len(noted))
 	for _, n := range noted {
 		if state != "" && n.State != state {
+			continue
+		}
+		if always {
+			wanted = append(wanted, n)
 			continue
 		}
 		p := place{vulnerability: n.VulnerabilityID, ecosystem: n.Ecosystem, pkg: n.Package, severity: string(n.Severity), kev: n.KEV, fixable: n.Fixable, because: n.Because}
@@ -191,7 +198,7 @@ func (a *asker) keyOf(h happening, n finding.Noted) string {
 
 // group makes a matter of all findings of one key, in the order of the keys' worst.
 func (a *asker) group(h happening, noted []finding.Noted, action Action) []matter {
-	slices.SortStableFunc(noted, worstFirst)
+	noted = worstFirst(noted)
 	var groups []matter
 	at := make(map[string]int)
 	for _, n := range noted {
@@ -207,14 +214,26 @@ func (a *asker) group(h happening, noted []finding.Noted, action Action) []matte
 	return groups
 }
 
-func worstFirst(a, b finding.Noted) int {
-	weight := func(n finding.Noted) int {
-		if n.KEV {
-			return 2*n.Rank + 1
-		}
-		return 2 * n.Rank
+// worstFirst returns findings in the order of their severity, exploited ones first,
+// and else as they are. There may be hundreds of thousands, and a dozen weights.
+func worstFirst(noted []finding.Noted) []finding.Noted {
+	weight := func(n *finding.Noted) int { return 2*n.Rank + db.Bit(n.KEV) }
+	counts := make(map[int]int)
+	for i := range noted {
+		counts[weight(&noted[i])]++
 	}
-	return weight(b) - weight(a)
+	next, place := make(map[int]int, len(counts)), 0
+	for _, w := range slices.Backward(slices.Sorted(maps.Keys(counts))) {
+		next[w] = place
+		place += counts[w]
+	}
+	ordered := make([]finding.Noted, len(noted))
+	for i := range noted {
+		w := weight(&noted[i])
+		ordered[next[w]] = noted[i]
+		next[w]++
+	}
+	return ordered
 }
 
 // large leaves out what is not on enough nodes yet. What is now is told with all of
@@ -231,6 +250,10 @@ func (a *asker) large(ctx context.Context, h happening, groups []matter) ([]matt
 	if err != nil {
 		return nil, err
 	}
+	came := make(map[int64]int) // open ones by vulnerability
+	for _, n := range h.came {
+		came[n.VulnerabilityID] += db.Bit(n.State == finding.Open)
+	}
 	var on []matter
 	for _, m := range groups {
 		_, told := since[m.key]
@@ -238,26 +261,37 @@ func (a *asker) large(ctx context.Context, h happening, groups []matter) ([]matt
 		if !told {
 			upTo = enough
 		}
-		nodes, open, err := a.left(ctx, h, m.key, upTo, true)
-		if err != nil {
-			return nil, err
+		nodes, open := nodesOf(m.noted), m.noted
+		// Of what was disclosed just now all came at once, and there is no more to read.
+		if v := m.noted[0].VulnerabilityID; came[v] < a.look.open[v] {
+			if nodes, open, err = a.left(ctx, h, m.key, upTo, true); err != nil {
+				return nil, err
+			}
 		}
 		if nodes < a.MinNodes {
 			continue
 		}
 		if !told {
-			slices.SortStableFunc(open, worstFirst)
-			m.noted = open
+			m.noted = worstFirst(open)
 		}
 		on = append(on, m)
 	}
 	return on, nil
 }
 
+// nodesOf counts the nodes that findings are on.
+func nodesOf(noted []finding.Noted) int {
+	on := make(map[string]bool)
+	for _, n := range noted {
+		on[n.NodeID] = true
+	}
+	return len(on)
+}
+
 // over returns what was told of findings that count no more, where none of its key is
 // left.
 func (a *asker) over(ctx context.Context, h happening) ([]matter, error) {
-	groups := a.group(h, slices.Clone(h.went), Resolved)
+	groups := a.group(h, h.went, Resolved)
 	if err := a.look.know(ctx, h.went); err != nil {
 		return nil, err
 	}
@@ -316,7 +350,8 @@ func (m matter) under(names []string, since map[string]time.Time) []string {
 	return under
 }
 
-// page is how many occurrences are read at once to find out whether any is left.
+// page is how many occurrences are read at once to find out whether any is left. Each
+// page begins by finding all that there are, so who wants all of them reads large ones.
 const page = 500
 
 // left counts the nodes on which something of a key is open that matters to the rule,
@@ -332,9 +367,13 @@ func (a *asker) left(ctx context.Context, h happening, key string, upTo int, ask
 			return 0, nil, err
 		}
 	}
+	limit := page
+	if upTo >= enough {
+		limit = enough
+	}
 	on := make(map[string]bool)
 	for after := int64(0); ; {
-		open, err := a.look.service.findings.StillOpen(ctx, a.look.q, which, after, page)
+		open, err := a.look.service.findings.Standing(ctx, a.look.q, which, after, limit)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -348,7 +387,7 @@ func (a *asker) left(ctx context.Context, h happening, key string, upTo int, ask
 			on[n.NodeID] = true
 		}
 		wanted = append(wanted, mattering...)
-		if len(open) < page || len(on) >= upTo {
+		if len(open) < limit || len(on) >= upTo {
 			return len(on), wanted, nil
 		}
 		after = open[len(open)-1].ID

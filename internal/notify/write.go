@@ -24,6 +24,8 @@ type writer struct {
 	// told; zero if nothing was.
 	from, overflow time.Time
 	count          int
+	// since are the keys that are raised, of those that are told.
+	since map[string]time.Time
 }
 
 // target is an integration that a rule tells, and what it takes.
@@ -59,6 +61,13 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, a *asker, told []telling
 	if err != nil {
 		return err
 	}
+	keys := make([]string, len(told))
+	for i, t := range told {
+		keys[i] = t.key
+	}
+	if w.since, err = raised(ctx, tx, a.id, keys); err != nil {
+		return err
+	}
 	for _, t := range told {
 		if err := w.one(ctx, t); err != nil {
 			return err
@@ -71,12 +80,8 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, a *asker, told []telling
 
 // one writes one matter: at once, for the digest, or for what was too many.
 func (w *writer) one(ctx context.Context, t telling) error {
-	since, err := raised(ctx, w.tx, w.id, []string{t.key})
-	if err != nil {
-		return err
-	}
 	n := t.Notification
-	_, is := since[t.key]
+	_, is := w.since[t.key]
 	var tells bool
 	if n.Action, tells = t.step(w.GroupBy, is); !tells {
 		return nil
@@ -189,11 +194,16 @@ func raised(ctx context.Context, q db.Querier, rule string, keys []string) (map[
 }
 
 func (w *writer) raise(ctx context.Context, key string) error {
+	if _, is := w.since[key]; is {
+		return nil
+	}
+	w.since[key] = w.now
 	_, err := w.tx.ExecContext(ctx, `INSERT INTO raised (rule_id, key, raised_at) VALUES ($1, $2, $3) ON CONFLICT (rule_id, key) DO NOTHING`, w.id, key, w.now.UnixMicro())
 	return err
 }
 
 func (w *writer) lower(ctx context.Context, key string) error {
+	delete(w.since, key)
 	_, err := w.tx.ExecContext(ctx, `DELETE FROM raised WHERE rule_id = $1 AND key = $2`, w.id, key)
 	return err
 }
