@@ -29,7 +29,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	writer, err := sql.Open("sqlite", dsn(path, "_txlock=immediate"))
+	writer, err := sql.Open("sqlite", dsn(path, "_txlock=immediate&_pragma=cache_size(-64000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
@@ -50,7 +50,9 @@ func Open(ctx context.Context, path string) (*DB, error) {
 const questioners = 8
 
 // dsn names the file with the settings of every connection. synchronous=FULL:
-// what has been committed survives a power cut, not only a killed process.
+// what has been committed survives a power cut, not only a killed process. The writer
+// has a larger cache: what is written for a whole fleet goes into pages all over its
+// indexes, and with 32 MB an eighth of the time went into reading these again.
 func dsn(path, last string) string {
 	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
 	return name.String() + "?_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=busy_timeout(10000)" +
