@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"patrol/internal/client"
 	"patrol/internal/notify"
 	"patrol/internal/report"
 )
@@ -18,16 +19,44 @@ func rulesCommand() *cobra.Command {
 	var r remote
 	cmd := &cobra.Command{Use: "rules", Short: "What is told to whom"}
 	r.flags(cmd)
-	cmd.AddCommand(listCommand(&r, "rules", "List the rules of notifications", nil, []column[notify.Rule]{
-		{"ID", func(r notify.Rule) string { return r.ID }},
-		{"NAME", func(r notify.Rule) string { return r.Name }},
-		{"ENABLED", func(r notify.Rule) string { return yesNo(r.Enabled) }},
-		{"TYPES", func(r notify.Rule) string { return orDash(strings.Join(r.Types, ", ")) }},
-		{"WHEN", func(r notify.Rule) string { return orDash(r.When) }},
-		{"TOLD", toldOf},
-		{"ERROR", func(r notify.Rule) string { return orDash(r.Error) }},
-	}), getRuleCommand(&r), typesCommand(&r), readyCommand(&r), addRuleCommand(&r), editRuleCommand(&r), previewRuleCommand(&r), deleteRuleCommand(&r))
+	cmd.AddCommand(listRulesCommand(&r), getRuleCommand(&r), typesCommand(&r), readyCommand(&r), addRuleCommand(&r), editRuleCommand(&r), previewRuleCommand(&r), deleteRuleCommand(&r))
 	return cmd
+}
+
+func listRulesCommand(r *remote) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the rules of notifications", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			names, _ := namesOf(ctx, c) // without them ids are shown
+			return showList(cmd.OutOrStdout(), output, client.List[notify.Rule](ctx, c, "rules", nil), []column[notify.Rule]{
+				{"ID", func(r notify.Rule) string { return r.ID }},
+				{"NAME", func(r notify.Rule) string { return r.Name }},
+				{"ENABLED", func(r notify.Rule) string { return yesNo(r.Enabled) }},
+				{"TYPES", func(r notify.Rule) string { return orDash(strings.Join(r.Types, ", ")) }},
+				{"WHEN", func(r notify.Rule) string { return orDash(r.When) }},
+				{"TELLS", func(r notify.Rule) string { return orDash(strings.Join(integrationNames(r.Integrations, names), ", ")) }},
+				{"TOLD", toldOf},
+				{"ERROR", func(r notify.Rule) string { return orDash(r.Error) }},
+			})
+		},
+	}
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+// integrationNames returns the names of integrations, where they are known.
+func integrationNames(ids []string, names map[string]string) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = cmp.Or(names[id], id)
+	}
+	return list
 }
 
 // toldOf tells when a rule tells.
@@ -43,9 +72,7 @@ func askOfRule(ctx context.Context, r *remote, w io.Writer, output, method, path
 	return ask(ctx, r, w, output, method, path, body, func(w io.Writer, rule notify.Rule) {
 		if c, err := r.client(); err == nil {
 			names, _ := namesOf(ctx, c) // without them ids are shown
-			for i, id := range rule.Integrations {
-				rule.Integrations[i] = cmp.Or(names[id], id)
-			}
+			rule.Integrations = integrationNames(rule.Integrations, names)
 		}
 		tellRule(w, rule)
 	})

@@ -149,11 +149,29 @@ func (w *writer) sumUp(name string, at time.Time, matters []gathered, count int)
 	if len(matters) > 0 {
 		n.Severity = matters[0].Severity
 	}
-	n.Title = fmt.Sprintf("%s: %s", w.Name, plural(count, "notification", "notifications"))
+	n.Title = w.Name + ": " + gist(matters, count)
 	if name == "overflow" {
 		n.Title = fmt.Sprintf("%s: %d more in ten minutes than the rule's limit of %d", w.Name, count, w.Limit)
 	}
 	return n
+}
+
+// gist is how much a digest tells, in a few words.
+func gist(matters []gathered, count int) string {
+	findings, others := 0, 0
+	for _, g := range matters {
+		findings += g.Total
+		if g.Total == 0 {
+			others++
+		}
+	}
+	switch {
+	case findings == 0 || count > len(matters): // not all of them were read
+		return plural(count, "message", "messages")
+	case others == 0:
+		return plural(findings, "finding", "findings")
+	}
+	return plural(findings, "finding", "findings") + " and " + plural(others, "other message", "other messages")
 }
 
 // rankOf orders severities; info is below all.

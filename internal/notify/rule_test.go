@@ -93,6 +93,11 @@ func TestRuleNames(t *testing.T) {
 		if err != nil || r.Warning == "" {
 			t.Errorf("a rule without integrations warns %q, %v", r.Warning, err)
 		}
+		other.Integrations, other.Types, other.When = []string{h.integration("chat", "here")}, []string{"scan.failed"}, `findings.exists(f, f.kev)`
+		r, err = h.EditRule(t.Context(), second, other)
+		if err != nil || !strings.Contains(r.Warning, "asks about findings") {
+			t.Errorf("a rule that asks of failed scans what they found warns %q, %v", r.Warning, err)
+		}
 		if err := h.DeleteRule(t.Context(), second); err != nil {
 			t.Error(err)
 		}

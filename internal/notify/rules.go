@@ -194,6 +194,13 @@ func (s *Service) odd(ctx context.Context, r Rule) (string, error) {
 	if r.Enabled && len(r.Integrations) == 0 {
 		return "it names no integration, so it tells nobody", nil
 	}
+	c, err := r.check()
+	if err != nil {
+		return "", err
+	}
+	if c.condition.AsksFindings() && !c.readsFindings() {
+		return "its condition asks about findings, and none of its types is about any: for them there are none", nil
+	}
 	if r.GroupBy != ByVulnerability || !slices.ContainsFunc(r.Types, func(t string) bool { return matches(t, OccurrenceOpened) }) {
 		return "", nil
 	}

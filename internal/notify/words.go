@@ -115,7 +115,7 @@ func parseWords(field, text string, examples []Notification) (*words, error) {
 	}
 	t, err := template.New(field).Option("missingkey=zero").Funcs(newBudget().functions()).Parse(text)
 	if err != nil {
-		return nil, problem.Invalid(field, "%s", plain(err))
+		return nil, problem.Invalid(field, "%s", mistake(err))
 	}
 	if len(t.Templates()) > 1 {
 		return nil, problem.Invalid(field, "defines a template within the template, which is not possible here")
@@ -131,9 +131,6 @@ func parseWords(field, text string, examples []Notification) (*words, error) {
 	}
 	return w, nil
 }
-
-// plain leaves out the package's name, which means nothing to who writes one.
-func plain(err error) string { return strings.TrimPrefix(err.Error(), "template: ") }
 
 // safe walks a template for what is not allowed.
 func safe(node parse.Node, depth int) error {
@@ -221,7 +218,7 @@ func (w *words) of(n Notification) (string, error) {
 		}
 	}
 	if err != nil {
-		return "", errors.New(plain(err))
+		return "", errors.New(mistake(err))
 	}
 	// A label, or a member of the data, that is not there is empty.
 	return strings.TrimSpace(strings.ReplaceAll(out.String(), "<no value>", "")), nil

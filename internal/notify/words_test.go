@@ -53,10 +53,12 @@ func TestWords(t *testing.T) {
 func TestWordsRefused(t *testing.T) {
 	doubled := `{{$x := "0123456789"}}` + strings.Repeat(`{{$x = printf "%s%s" $x $x}}`, 60)
 	for text, want := range map[string]string{
-		`{{.Title`:                           "unclosed action",
-		`{{nothing .Title}}`:                 `function "nothing" not defined`,
-		`{{.Titel}}`:                         "can't evaluate field Titel",
-		`{{range .Findings}}{{.Nod}}{{end}}`: "can't evaluate field Nod",
+		`{{.Title`:                           "line 1: unclosed action",
+		`{{nothing .Title}}`:                 `line 1: function "nothing" not defined`,
+		"\n  {{.Titel}}":                     "line 2, column 4, at .Titel: there is no field Titel there, only ID, Key, Action, Rule, Type",
+		`{{range .Findings}}{{.Nod}}{{end}}`: "at .Nod: there is no field Nod there, only Occurrence, Vulnerability",
+		`{{.Title.First}}`:                   "at .Title.First: there is no field First there",
+		`{{(index .Findings 7).Package}}`:    "there may be fewer, or none",
 		`{{call .Title}}`:                    "the function call is not for these templates",
 		`{{(html .Title).X}}`:                "the function html is not for these templates",
 		`{{if (js .Title)}}x{{end}}`:         "the function js is not for these templates",
