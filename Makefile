@@ -29,9 +29,10 @@ $(UI): web/node_modules/.package-lock.json $(shell find web/src web/public web/i
 	cd web && npm run build
 	@touch $@
 
-# All is watched for races but what computes by itself: SQLite, translated from C,
-# compression and hashes. To watch these takes ten times as long.
-UNWATCHED := modernc.org github.com/klauspost/compress compress hash golang.org/x/crypto
+# All is watched for races but what computes by itself, SQLite, translated from C,
+# compression and hashes, which takes ten times as long, and two clients so large that
+# it takes a minute more to compile them so.
+UNWATCHED := modernc.org github.com/klauspost/compress compress hash golang.org/x/crypto github.com/aws github.com/elastic
 RACE      := -race $(UNWATCHED:%=-gcflags=%/...=-race=false)
 
 # Tests whose bounds of time or memory the detector and other packages would use up

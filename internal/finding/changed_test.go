@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"patrol/internal/feed/feedtest"
 	"patrol/internal/finding"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/db/dbtest"
@@ -79,23 +80,23 @@ func TestChangedByScans(t *testing.T) {
 func TestChangedByRematches(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		p := h.feed()
-		corrected := record{id: "GO-1", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-1"}}
-		first := p.publish(corrected)
+		corrected := feedtest.Record{ID: "GO-1", Ecosystem: "Go", Package: "example.org/a", Aliases: []string{"CVE-2026-1"}}
+		first := p.Publish(corrected)
 		one, two := h.node("web-1"), h.node("web-2")
 		for _, node := range []string{one, two} {
 			h.scan(node, first, goModule("example.org/a", "1.0.0"))
 		}
-		corrected.fixed = "0.9.0"
-		disclosed := []record{
-			{id: "GO-4", ecosystem: "Go", pkg: "example.org/a", fixed: "1.1.0", aliases: []string{"CVE-2026-4"}},
-			{id: "GO-5", ecosystem: "Go", pkg: "example.org/a", aliases: []string{"CVE-2026-5"}},
+		corrected.Fixed = "0.9.0"
+		disclosed := []feedtest.Record{
+			{ID: "GO-4", Ecosystem: "Go", Package: "example.org/a", Fixed: "1.1.0", Aliases: []string{"CVE-2026-4"}},
+			{ID: "GO-5", Ecosystem: "Go", Package: "example.org/a", Aliases: []string{"CVE-2026-5"}},
 		}
-		p.publish(append(disclosed, corrected)...)
+		p.Publish(append(disclosed, corrected)...)
 		h.rematch(p)
 		id := dbtest.Text(t, h.db.Read(), `SELECT id FROM rematch`)
 		began := h.clock.Now()
 		h.decide(finding.DecisionRequest{Vulnerability: "CVE-2026-5", Status: finding.FalsePositive, Node: one})
-		later := p.publish(disclosed[1], corrected)
+		later := p.Publish(disclosed[1], corrected)
 		h.scan(two, later, goModule("example.org/a", "1.0.0"), goModule("example.org/b", "1.0.0"))
 		scanned := h.clock.Now()
 		for name, c := range map[string]struct {

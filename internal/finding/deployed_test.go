@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"patrol/internal/feed/feedtest"
 	"patrol/internal/finding"
 	"patrol/internal/platform/db"
 	"patrol/internal/platform/db/dbtest"
@@ -87,7 +88,7 @@ func TestDeployed(t *testing.T) {
 func TestDeployedBeforeADisclosure(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		p := h.feed()
-		before := p.publish(record{id: "GO-1", ecosystem: "Go", pkg: "example.org/b", aliases: []string{"CVE-2026-1"}})
+		before := p.Publish(feedtest.Record{ID: "GO-1", Ecosystem: "Go", Package: "example.org/b", Aliases: []string{"CVE-2026-1"}})
 		old, upgraded, back := h.node("web-1"), h.node("web-2"), h.node("web-3")
 		h.scan(old, before, goModule("example.org/a", "1.0.0"))
 		h.scan(upgraded, before, goModule("example.org/a", "0.9.0"))
@@ -95,7 +96,7 @@ func TestDeployedBeforeADisclosure(t *testing.T) {
 		h.scan(upgraded, before, goModule("example.org/a", "1.0.0"))
 		dbtest.Write(t, h.db, func(tx *db.Tx) error { return h.fleet.Uninstalled(t.Context(), tx, back) })
 		h.scan(back, before, goModule("example.org/a", "1.0.0"))
-		p.publish(record{id: "GO-2", ecosystem: "Go", pkg: "example.org/a", fixed: "1.1.0", aliases: []string{"CVE-2026-2"}})
+		p.Publish(feedtest.Record{ID: "GO-2", Ecosystem: "Go", Package: "example.org/a", Fixed: "1.1.0", Aliases: []string{"CVE-2026-2"}})
 		h.rematch(p)
 		h.decide(finding.DecisionRequest{Vulnerability: "CVE-2026-2", Status: finding.FalsePositive, Node: upgraded})
 

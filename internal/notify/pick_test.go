@@ -12,7 +12,7 @@ import (
 // What a rule tells of one vulnerability, from the first node that has it to the last.
 func TestLifeOfAVulnerability(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		h.feed.publish(leak, slip)
+		h.publish(leak, slip)
 		d := about(h.integration("chat", "talk"), h.integration("tracker", "desk"), h.integration("store", "lake"))
 		d.When, d.Resolved = `findings.exists(f, f.severity == "critical")`, true
 		h.rule(d)
@@ -38,7 +38,7 @@ func TestLifeOfAVulnerability(t *testing.T) {
 // What one notification is about is the rule's choice.
 func TestGroupBy(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		h.feed.publish(leak, slip)
+		h.publish(leak, slip)
 		all := map[string]string{}
 		for _, by := range []string{notify.ByVulnerability, notify.ByNode, notify.ByScan, notify.ByOccurrence} {
 			d := about(h.integration("tracker", by))
@@ -82,7 +82,7 @@ func TestGroupBy(t *testing.T) {
 // A vulnerability is told only once it is on enough nodes.
 func TestMinNodes(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		h.feed.publish(leak)
+		h.publish(leak)
 		d := about(h.integration("chat", "talk"))
 		d.MinNodes, d.Resolved = 3, true
 		h.rule(d)
@@ -110,7 +110,7 @@ func TestMinNodes(t *testing.T) {
 // What is disclosed opens, and what is corrected closes, on all nodes at once.
 func TestRematch(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		h.feed.publish(leak)
+		h.publish(leak)
 		d := about(h.integration("chat", "talk"))
 		d.Resolved, d.Types = true, []string{"occ*"} // a pattern, too
 		h.rule(d)
@@ -118,7 +118,7 @@ func TestRematch(t *testing.T) {
 			h.scan(h.node(fmt.Sprint("web-", n)), module(slip, "1.0.0"))
 		}
 		h.wantTold("before it is known")
-		h.feed.publish(leak, slip)
+		h.publish(leak, slip)
 		h.rematch()
 		h.read()
 		h.send()
@@ -129,7 +129,7 @@ func TestRematch(t *testing.T) {
 		}
 		corrected := slip
 		corrected.fixed = "0.9.0"
-		h.feed.publish(leak, corrected)
+		h.publish(leak, corrected)
 		h.rematch()
 		h.wantTold("corrected", "talk resolved medium Resolved: CVE-2026-2 (medium) in example.org/slip on 3 nodes")
 	})
@@ -164,12 +164,12 @@ func TestRenamedVulnerability(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		unnamed := leak
 		unnamed.cve = ""
-		h.feed.publish(unnamed)
+		h.publish(unnamed)
 		h.rule(about(h.integration("tracker", "desk")))
 		one, two := h.node("web-1"), h.node("web-2")
 		h.scan(one, module(leak, "1.0.0"))
 		h.wantTold("before", "desk opened critical GO-1 (critical) in example.org/leak on web-1")
-		h.feed.publish(leak)
+		h.publish(leak)
 		h.rematch()
 		h.wantTold("when it has a CVE")
 		h.scan(two, module(leak, "1.0.0"))

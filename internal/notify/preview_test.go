@@ -11,7 +11,7 @@ import (
 // A preview says what a rule would have told, and nobody is told.
 func TestPreview(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		h.feed.publish(leak, slip)
+		h.publish(leak, slip)
 		one, two := h.node("web-1"), h.node("web-2")
 		preview := func(d notify.RuleDefinition) ([]string, notify.RulePreview) {
 			t.Helper()
