@@ -190,7 +190,14 @@ func TestFile(t *testing.T) {
 	for _, name := range []string{"patrol.db", "with space.db", "100%25.db", "what?mode=memory.db", "a#b.db", "ü&=;.db"} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "made here", name)
-			first := dbtest.OpenSQLite(t, path, notes)
+			first, err := db.Open(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = first.Close() })
+			if err := first.Migrate(t.Context(), notes); err != nil {
+				t.Fatal(err)
+			}
 			dbtest.Write(t, first, func(tx *db.Tx) error { return insert(t.Context(), tx, "survives") })
 			if err := first.Close(); err != nil {
 				t.Fatal(err)

@@ -3,6 +3,9 @@
 package dbtest
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -25,6 +28,11 @@ func Each(t *testing.T, suite func(t *testing.T, d *db.DB), migrations ...db.Mig
 // closes it when the test ends.
 func OpenSQLite(t testing.TB, path string, migrations ...db.Migrations) *db.DB {
 	t.Helper()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := copyTo(path, file(t, migrations)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	d, err := db.Open(t.Context(), path)
 	return migrated(t, d, err, migrations)
 }
