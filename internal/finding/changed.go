@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -91,53 +90,20 @@ func noted(because, where string) string {
 	return `SELECT id, vulnerability_id, node_id, ecosystem, package, ` + alike + ` AS kind, opened_at, ` + because + ` AS because, state FROM occurrence WHERE ` + where
 }
 
-// readNoted reads what noted selects.
+// readNoted reads what noted selects. The vulnerabilities of the occurrences are looked
+// up, never the other way round.
 func readNoted(ctx context.Context, q db.Querier, selected string, args ...any) ([]Noted, error) {
-	rows, err := q.QueryContext(ctx, selected, args...)
+	rows, err := q.QueryContext(ctx, `SELECT o.id, o.vulnerability_id, v.name, o.node_id, o.ecosystem, o.package, o.kind, o.opened_at, o.because, o.state
+		FROM (`+selected+`) AS o CROSS JOIN vulnerability AS v WHERE v.id = o.vulnerability_id`, args...)
 	found, err := db.All(rows, err, func(scan db.Scan) (n Noted, err error) {
 		var kind int
-		err = scan(&n.ID, &n.VulnerabilityID, &n.NodeID, &n.Ecosystem, &n.Package, &kind, db.Time{Time: &n.OpenedAt}, &n.Because, &n.State)
+		err = scan(&n.ID, &n.VulnerabilityID, &n.Vulnerability, &n.NodeID, &n.Ecosystem, &n.Package, &kind, db.Time{Time: &n.OpenedAt}, &n.Because, &n.State)
 		n.Rank, n.KEV, n.Fixable = kind/4, kind/2%2 == 1, kind%2 == 1
 		n.Severity = risk.OfRank(n.Rank)
 		return n, err
 	})
-	if err != nil {
-		return nil, err
-	}
 	slices.SortFunc(found, func(a, b Noted) int { return cmp.Compare(a.ID, b.ID) })
-	return found, nameNoted(ctx, q, found)
-}
-
-// nameNoted adds the names of vulnerabilities, each of which many occurrences share.
-func nameNoted(ctx context.Context, q db.Querier, noted []Noted) error {
-	names := make(map[int64]string)
-	for _, n := range noted {
-		names[n.VulnerabilityID] = ""
-	}
-	list, err := db.Column(slices.Collect(maps.Keys(names)))
-	if err != nil {
-		return err
-	}
-	rows, err := q.QueryContext(ctx, `SELECT id, name FROM vulnerability WHERE id `+db.AmongIDs, list)
-	if err != nil {
-		return err
-	}
-	err = db.Each(rows, func(scan db.Scan) error {
-		var id int64
-		var name string
-		err := scan(&id, &name)
-		names[id] = name
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for i, n := range noted {
-		if noted[i].Vulnerability = names[n.VulnerabilityID]; names[n.VulnerabilityID] == "" {
-			return fmt.Errorf("vulnerability %d became one with another meanwhile; ask again", n.VulnerabilityID)
-		}
-	}
-	return nil
+	return found, err
 }
 
 // Which says which occurrences are asked for: those for which all holds that it names.
@@ -148,16 +114,16 @@ type Which struct {
 	Decided       bool // those that somebody decided about; else those that are open
 }
 
-// Standing returns occurrences that are not resolved, by id, at most limit of those
-// that follow an id.
-func (s *Service) Standing(ctx context.Context, q db.Querier, w Which, after int64, limit int) ([]Noted, error) {
+// Unresolved returns occurrences that are open, or those that are decided, by id, at most
+// limit of those that follow an id.
+func (s *Service) Unresolved(ctx context.Context, q db.Querier, w Which, after int64, limit int) ([]Noted, error) {
 	var args arguments
 	where, because := `state = '`+Open+`'`, `opened_because`
 	if w.Decided {
 		where, because = `state = '`+Decided+`'`, `''`
 	}
 	if w == (Which{Decided: w.Decided}) {
-		return nil, errors.New("read which occurrences stand: nobody says of what")
+		return nil, errors.New("read what is not resolved: nobody says of what")
 	}
 	if w.Vulnerability != "" {
 		where += ` AND vulnerability_id = (SELECT id FROM vulnerability WHERE name = ` + args.add(w.Vulnerability) + `)`
@@ -173,7 +139,7 @@ func (s *Service) Standing(ctx context.Context, q db.Querier, w Which, after int
 	found, err := readNoted(ctx, q, `WITH these AS MATERIALIZED (SELECT id FROM occurrence WHERE `+where+` AND id > `+last+`)
 		`+noted(because, `id IN (SELECT id FROM these ORDER BY id LIMIT `+args.add(limit)+`)`), args...)
 	if err != nil {
-		return nil, fmt.Errorf("read which occurrences stand: %w", err)
+		return nil, fmt.Errorf("read what is not resolved: %w", err)
 	}
 	return found, nil
 }

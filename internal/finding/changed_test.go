@@ -125,7 +125,7 @@ func TestChangedByRematches(t *testing.T) {
 	})
 }
 
-func TestStanding(t *testing.T) {
+func TestUnresolved(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
 		rev := revision{"r", []advisory{heartbleed, {"D-2", "Debian:12", "bash", "", "CVE-2026-2", medium}}}
 		one, two, three := h.node("web-1"), h.node("web-2"), h.node("web-3")
@@ -161,7 +161,7 @@ func TestStanding(t *testing.T) {
 		} {
 			got := 0
 			for after := int64(0); ; got++ {
-				found, err := h.Standing(t.Context(), h.db.Read(), w, after, 1)
+				found, err := h.Unresolved(t.Context(), h.db.Read(), w, after, 1)
 				if err != nil || len(found) > 1 {
 					t.Fatal(found, err)
 				}
@@ -177,11 +177,11 @@ func TestStanding(t *testing.T) {
 				}
 			}
 			if got != want {
-				t.Errorf("%+v: %d stand; want %d", w, got, want)
+				t.Errorf("%+v: %d are not resolved; want %d", w, got, want)
 			}
 		}
-		if found, err := h.Standing(t.Context(), h.db.Read(), finding.Which{Decided: true}, 0, 1); err == nil {
-			t.Errorf("of nothing, %+v stands", found)
+		if found, err := h.Unresolved(t.Context(), h.db.Read(), finding.Which{Decided: true}, 0, 1); err == nil {
+			t.Errorf("of nothing, %+v is not resolved", found)
 		}
 	})
 }
@@ -207,7 +207,7 @@ func TestBackground(t *testing.T) {
 		h.execute(`UPDATE vulnerability SET aliases = '["GHSA-1"]', summary = 'It overflows.' WHERE name = 'CVE-2026-1'`)
 		ids := map[string]int64{}
 		for _, name := range []string{"CVE-2026-1", "CVE-2026-2"} {
-			found, err := h.Standing(t.Context(), h.db.Read(), finding.Which{Vulnerability: name}, 0, 1)
+			found, err := h.Unresolved(t.Context(), h.db.Read(), finding.Which{Vulnerability: name}, 0, 1)
 			if err != nil || len(found) != 1 {
 				t.Fatal(found, err)
 			}
@@ -275,19 +275,19 @@ func TestChangedReadsByIndex(t *testing.T) {
 			return h.ResolvedBy(t.Context(), q, finding.Cause{ID: "r", From: noon, To: noon})
 		}, []string{"occurrence_resolved (resolved_at>? AND resolved_at<?)"}},
 		"open of a vulnerability": {func(q db.Querier) ([]finding.Noted, error) {
-			return h.Standing(t.Context(), q, finding.Which{Vulnerability: "v"}, 0, 1)
+			return h.Unresolved(t.Context(), q, finding.Which{Vulnerability: "v"}, 0, 1)
 		}, []string{byID, "occurrence_vulnerability (vulnerability_id=?)"}},
 		"open on a node": {func(q db.Querier) ([]finding.Noted, error) {
-			return h.Standing(t.Context(), q, finding.Which{Node: "n"}, 0, 1)
+			return h.Unresolved(t.Context(), q, finding.Which{Node: "n"}, 0, 1)
 		}, []string{byID, "occurrence_open (node_number=?)"}},
 		"open of a vulnerability on a node": {func(q db.Querier) ([]finding.Noted, error) {
-			return h.Standing(t.Context(), q, finding.Which{Vulnerability: "v", Node: "n"}, 0, 1)
+			return h.Unresolved(t.Context(), q, finding.Which{Vulnerability: "v", Node: "n"}, 0, 1)
 		}, []string{byID, "occurrence_open (node_number=? AND vulnerability_id=?)"}},
 		"decided of a vulnerability": {func(q db.Querier) ([]finding.Noted, error) {
-			return h.Standing(t.Context(), q, finding.Which{Vulnerability: "v", Decided: true}, 0, 1)
+			return h.Unresolved(t.Context(), q, finding.Which{Vulnerability: "v", Decided: true}, 0, 1)
 		}, []string{byID, "occurrence_vulnerability (vulnerability_id=?)"}},
 		"decided on a node": {func(q db.Querier) ([]finding.Noted, error) {
-			return h.Standing(t.Context(), q, finding.Which{Node: "n", Decided: true}, 0, 1)
+			return h.Unresolved(t.Context(), q, finding.Which{Node: "n", Decided: true}, 0, 1)
 		}, []string{byID, "occurrence_open (node_number=?)"}},
 		"retired with a node": {func(q db.Querier) ([]finding.Noted, error) {
 			return h.RetiredWith(t.Context(), q, "n", noon)
@@ -296,7 +296,7 @@ func TestChangedReadsByIndex(t *testing.T) {
 			return h.BecameOverdue(t.Context(), q, noon, noon, finding.Due{Critical: 7})
 		}, []string{"occurrence_alike_open (<expr>=? AND opened_at>? AND opened_at<?)", "occurrence_alike_open (<expr>=? AND opened_at>? AND opened_at<?)"}},
 		"an open one": {func(q db.Querier) ([]finding.Noted, error) {
-			return h.Standing(t.Context(), q, finding.Which{Occurrence: 1}, 0, 1)
+			return h.Unresolved(t.Context(), q, finding.Which{Occurrence: 1}, 0, 1)
 		}, []string{byID, byID}},
 	} {
 		plan := []string{}

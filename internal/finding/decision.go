@@ -110,6 +110,9 @@ func (d Decision) told() map[string]any {
 	if d.Component != "" {
 		told["component"] = d.Component
 	}
+	if d.Selector != "" {
+		told["selector"] = d.Selector
+	}
 	if d.Until != nil {
 		told["until"] = *d.Until
 	}
@@ -180,6 +183,9 @@ func (s *Service) take(ctx context.Context, tx *db.Tx, r DecisionRequest, about 
 	told := map[string]any{"vulnerability": r.Vulnerability, "package": r.Package, "status": r.Status, "author": author}
 	if r.Component != "" {
 		told["component"] = r.Component
+	}
+	if r.Selector != "" {
+		told["selector"] = r.Selector
 	}
 	return id, event.AppendTo(ctx, tx, now, audienceOf(r), "decision.created", id, told)
 }

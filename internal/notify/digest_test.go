@@ -11,7 +11,7 @@ import (
 // All that happened is told together when it is time, in the rule's zone.
 func TestDigest(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		h.publish(leak, slip)
+		h.feed.publish(leak, slip)
 		d := about(h.integration("chat", "talk"), h.integration("tracker", "desk"))
 		d.Digest, d.TimeZone, d.Resolved = "0 8 * * *", "Asia/Tokyo", true // 23:00 UTC
 		id := h.rule(d)
@@ -29,7 +29,7 @@ func TestDigest(t *testing.T) {
 		for _, a := range h.sent.got() {
 			// What came and went before anybody read of it is not told; see below.
 			want := "CVE-2026-2 (medium) in example.org/slip on 2 nodes"
-			if a.Action != notify.Told || a.Title != "Findings: 2 findings" || a.Text != want || a.Severity != "medium" || a.Total != 2 || a.Nodes != 2 || a.Type != "digest" {
+			if a.Action != notify.Told || a.Title != "Findings: 2 notifications" || a.Text != want || a.Severity != "medium" || a.Total != 2 || a.Nodes != 2 || a.Type != "digest" {
 				t.Errorf("%s got %+v", a.to, a.Notification)
 			}
 		}
@@ -78,7 +78,7 @@ func TestDigestOfWhatEnds(t *testing.T) {
 // what was missed while the console was gone is told once.
 func TestHeartbeat(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		h.publish(leak)
+		h.feed.publish(leak)
 		d := of(nil, h.integration("chat", "talk"))
 		d.Digest, d.EvenIfEmpty, d.Text = "@daily", true, `{{.Text}} {{.Data.nodes}} nodes.`
 		h.rule(d)
@@ -109,7 +109,7 @@ func TestDigestIsGivenUp(t *testing.T) {
 		h.missed("a", "b")
 		d.Digest = ""
 		h.editRule(id, d)
-		h.wantTold("at once", "talk told medium Events: 2 messages")
+		h.wantTold("at once", "talk told medium Events: 2 notifications")
 		if r := h.getRule(id); !r.DigestAt.IsZero() {
 			t.Errorf("the next digest is due at %v", r.DigestAt)
 		}
@@ -139,6 +139,6 @@ func TestDigestOfTwoConsoles(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		h.wantTold("once", "talk told medium Events: 1 message")
+		h.wantTold("once", "talk told medium Events: 1 notification")
 	})
 }

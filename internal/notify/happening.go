@@ -19,8 +19,8 @@ type Findings interface {
 	// OpenedBy and ResolvedBy return what a scan or a re-match opened and resolved.
 	OpenedBy(ctx context.Context, q db.Querier, c finding.Cause) ([]finding.Noted, error)
 	ResolvedBy(ctx context.Context, q db.Querier, c finding.Cause) ([]finding.Noted, error)
-	// Standing returns up to limit occurrences after one that are not resolved, in order.
-	Standing(ctx context.Context, q db.Querier, w finding.Which, after int64, limit int) ([]finding.Noted, error)
+	// Unresolved returns up to limit occurrences after one that are open, or decided, in order.
+	Unresolved(ctx context.Context, q db.Querier, w finding.Which, after int64, limit int) ([]finding.Noted, error)
 	// RetiredWith returns what was resolved because its node was retired.
 	RetiredWith(ctx context.Context, q db.Querier, node string, from time.Time) ([]finding.Noted, error)
 	// BecameOverdue returns open occurrences that were due on these days.
@@ -49,7 +49,7 @@ type happening struct {
 	members map[string]any
 }
 
-// enough is how many occurrences of one vulnerability are read at once.
+// enough is how many occurrences are read at once.
 const enough = 20_000
 
 // happenings returns what an event means; the event itself comes last.
@@ -74,10 +74,10 @@ func (s *Service) happenings(ctx context.Context, q db.Querier, e event.Event) (
 			all = append(all, h)
 		}
 	case "decision.created":
-		h.went, err = s.standing(ctx, q, finding.Which{Vulnerability: text(e.Data, "vulnerability"), Decided: true})
+		h.went, err = s.decided(ctx, q, e, true)
 		all = append(all, h)
 	case "decision.revoked", "decision.expired":
-		h.came, err = s.standing(ctx, q, finding.Which{Vulnerability: text(e.Data, "vulnerability")})
+		h.came, err = s.decided(ctx, q, e, false)
 		all = append(all, h)
 	case "node.decided":
 		if h.came, err = s.ofNode(ctx, q, e, false); err == nil {
@@ -89,7 +89,7 @@ func (s *Service) happenings(ctx context.Context, q db.Querier, e event.Event) (
 		all = append(all, h)
 	case "vulnerability.reassessed":
 		h.kind = OccurrenceReassessed
-		h.came, err = s.standing(ctx, q, finding.Which{Vulnerability: e.Subject})
+		h.came, err = s.unresolved(ctx, q, finding.Which{Vulnerability: e.Subject})
 		all = append(all, h)
 	case "occurrences.overdue":
 		h.kind = OccurrenceOverdue
@@ -159,16 +159,47 @@ func (s *Service) changedBy(ctx context.Context, q db.Querier, c finding.Cause) 
 	return came, went, err
 }
 
-// standing returns all that stands of a vulnerability, or on a node.
-func (s *Service) standing(ctx context.Context, q db.Querier, w finding.Which) (all []finding.Noted, err error) {
+// unresolved returns all that is open, or decided, of a vulnerability or on a node.
+func (s *Service) unresolved(ctx context.Context, q db.Querier, w finding.Which) (all []finding.Noted, err error) {
 	for after := int64(0); ; {
-		some, err := s.findings.Standing(ctx, q, w, after, enough)
+		some, err := s.findings.Unresolved(ctx, q, w, after, enough)
 		all = append(all, some...)
 		if err != nil || len(some) < enough {
 			return all, err
 		}
 		after = some[enough-1].ID
 	}
+}
+
+// decided returns what a decision is about that was taken, or of what it was about what
+// counts again: on its node, its selector's nodes, or all.
+func (s *Service) decided(ctx context.Context, q db.Querier, e event.Event, taken bool) ([]finding.Noted, error) {
+	var said struct{ Vulnerability, Package, Selector string }
+	if json.Unmarshal(e.Data, &said) != nil || said.Vulnerability == "" {
+		return nil, nil
+	}
+	found, err := s.unresolved(ctx, q, finding.Which{Vulnerability: said.Vulnerability, Node: e.Audience.Node(), Decided: taken})
+	if err != nil {
+		return nil, err
+	}
+	if said.Package != "" {
+		found = slices.DeleteFunc(found, func(n finding.Noted) bool { return n.Package != said.Package })
+	}
+	if said.Selector == "" || len(found) == 0 {
+		return found, nil
+	}
+	selector, err := policy.Compile(said.Selector)
+	if err != nil {
+		return found, nil // another version of Patrol took it: rather too many than none
+	}
+	look := s.lookup(q)
+	if err := look.know(ctx, found); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(found, func(n finding.Noted) bool {
+		means, err := selector.Selects(look.nodes[n.NodeID], policy.Moment{Now: s.now()})
+		return err == nil && !means
+	}), nil
 }
 
 // overdue returns what became so on the days of an event.
@@ -199,6 +230,6 @@ func (s *Service) ofNode(ctx context.Context, q db.Querier, e event.Event, decid
 	if err := json.Unmarshal(e.Data, &said); err != nil {
 		return nil, err
 	}
-	found, err := s.standing(ctx, q, finding.Which{Node: e.Subject, Decided: decided})
+	found, err := s.unresolved(ctx, q, finding.Which{Node: e.Subject, Decided: decided})
 	return slices.DeleteFunc(found, func(n finding.Noted) bool { return !slices.Contains(said.Vulnerabilities, n.Vulnerability) }), err
 }

@@ -154,7 +154,7 @@ func (a *asker) filter(ctx context.Context, h happening, noted []finding.Noted, 
 	}
 	asked := make(map[place]bool)
 	always := a.team == nil && strings.TrimSpace(a.When) == ""
-	wanted := make([]finding.Noted, 0, len(noted))
+	var wanted []finding.Noted
 	for _, n := range noted {
 		if state != "" && n.State != state {
 			continue
@@ -259,11 +259,11 @@ func (a *asker) large(ctx context.Context, h happening, groups []matter) ([]matt
 		_, told := since[m.key]
 		upTo := a.MinNodes
 		if !told {
-			upTo = enough
+			upTo = max(enough, a.MinNodes)
 		}
 		nodes, open := nodesOf(m.noted), m.noted
 		// Of what was disclosed just now all came at once, and there is no more to read.
-		if v := m.noted[0].VulnerabilityID; came[v] < a.look.open[v] {
+		if v := m.noted[0].VulnerabilityID; came[v] != a.look.open[v] {
 			if nodes, open, err = a.left(ctx, h, m.key, upTo, true); err != nil {
 				return nil, err
 			}
@@ -373,7 +373,7 @@ func (a *asker) left(ctx context.Context, h happening, key string, upTo int, ask
 	}
 	on := make(map[string]bool)
 	for after := int64(0); ; {
-		open, err := a.look.service.findings.Standing(ctx, a.look.q, which, after, limit)
+		open, err := a.look.service.findings.Unresolved(ctx, a.look.q, which, after, limit)
 		if err != nil {
 			return 0, nil, err
 		}

@@ -2,10 +2,12 @@ package notify_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"patrol/internal/finding"
 	"patrol/internal/notify"
 )
 
@@ -187,5 +189,86 @@ func TestRenamedVulnerability(t *testing.T) {
 		if want := []string{"resolved/CVE-2026-1", "resolved/GO-1"}; !slices.Equal(keys, want) {
 			t.Errorf("at the end %q; want %q", keys, want)
 		}
+	})
+}
+
+// What a re-match discloses on enough nodes is told with all of them: those that it
+// opened, and those that had it before.
+func TestMinNodesOfARematch(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		old := slip
+		old.fixed = "1.0.0"
+		h.publish(leak, old)
+		d := about(h.integration("chat", "talk"))
+		d.MinNodes = 3
+		h.rule(d)
+		h.scan(h.node("web-0"), module(slip, "0.9.0"))
+		for n := range 2 {
+			h.scan(h.node(fmt.Sprint("web-", n+1)), module(slip, "1.1.0"), module(silent, "1.0.0"))
+		}
+		h.scan(h.node("web-3"), module(silent, "1.0.0"))
+		h.wantTold("before it is known")
+		all := slip
+		all.fixed = ""
+		h.publish(leak, all, silent)
+		h.rematch()
+		h.read()
+		h.send()
+		told := map[string]int{}
+		for _, a := range h.sent.got() {
+			told[a.Title] = len(a.Findings)
+		}
+		want := map[string]int{"CVE-2026-2 (medium) in example.org/slip on 3 nodes": 3, "CVE-2026-3 (unknown) in example.org/silent on 3 nodes": 3}
+		if !maps.Equal(told, want) {
+			t.Errorf("told %v; want %v", told, want)
+		}
+	})
+}
+
+// That a decision ends is told of what it was about, and of nothing else.
+func TestDecisionOfSomeNodes(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.publish(leak)
+		d := about(h.integration("chat", "talk"))
+		d.GroupBy = notify.ByNode
+		h.rule(d)
+		one, two, three := h.node("web-1"), h.node("web-2", "env=test"), h.node("web-3")
+		for _, node := range []string{one, two, three} {
+			h.scan(node, module(leak, "1.0.0"))
+		}
+		const title = "CVE-2026-1 (critical) in example.org/leak on "
+		h.wantTold("found", "talk opened critical "+title+"web-1", "talk opened critical "+title+"web-2", "talk opened critical "+title+"web-3")
+		ofNode := h.decide(finding.DecisionRequest{Vulnerability: "CVE-2026-1", Status: finding.FalsePositive, Node: one})
+		bySelector := h.decide(finding.DecisionRequest{Vulnerability: "CVE-2026-1", Status: finding.FalsePositive, Selector: `node.labels.env == "test"`})
+		h.wantTold("decided")
+		if err := h.findings.Revoke(t.Context(), ofNode.ID); err != nil {
+			t.Fatal(err)
+		}
+		h.wantTold("counts again on one", "talk opened critical "+title+"web-1")
+		if err := h.findings.Revoke(t.Context(), bySelector.ID); err != nil {
+			t.Fatal(err)
+		}
+		h.wantTold("counts again on another", "talk opened critical "+title+"web-2")
+	})
+}
+
+// What nobody was told of is told to who comes later.
+func TestNobodyThere(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.publish(leak)
+		id := h.integration("chat", "talk")
+		h.rule(about(id))
+		enable := func(enabled bool) {
+			t.Helper()
+			if _, err := h.EditIntegration(t.Context(), id, notify.IntegrationChange{Enabled: &enabled}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		enable(false)
+		h.scan(h.node("web-1"), module(leak, "1.0.0"))
+		h.read()
+		enable(true)
+		h.scan(h.node("web-2"), module(leak, "1.0.0"))
+		h.wantTold("found again", "talk opened critical CVE-2026-1 (critical) in example.org/leak on 2 nodes")
 	})
 }

@@ -100,7 +100,7 @@ func (w *writer) one(ctx context.Context, t telling) error {
 		}
 		w.count++
 	}
-	if n.Action == Opened {
+	if n.Action == Opened && len(w.audience(n)) > 0 {
 		if err := w.raise(ctx, t.key); err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (w *writer) one(ctx context.Context, t telling) error {
 
 // later keeps a matter for the digest.
 func (w *writer) later(ctx context.Context, t telling, as Action) error {
-	if as == Opened {
+	if as == Opened && len(w.to) > 0 {
 		if err := w.raise(ctx, t.key); err != nil {
 			return err
 		}
