@@ -165,12 +165,8 @@ func (s *Service) end(ctx context.Context, tx *db.Tx, j job, o attempted) error 
 		if failure != nil {
 			after = failure.After
 		}
-		loud, err := s.loudFor(ctx, tx, j.rule, now.Add(after))
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE delivery SET error = $2, due_at = CASE WHEN due_at < $3 THEN $3 ELSE due_at END, began_at = $4 WHERE id = $1`,
-			j.claim.ID, o.because, loud.UnixMicro(), j.beganAt.UnixMicro())
+		_, err := tx.ExecContext(ctx, `UPDATE delivery SET error = $2, due_at = CASE WHEN due_at < $3 THEN $3 ELSE due_at END, began_at = $4 WHERE id = $1`,
+			j.claim.ID, o.because, now.Add(after).UnixMicro(), j.beganAt.UnixMicro())
 		return err
 	}
 	if err := deliveries.Finish(ctx, tx, j.claim, state); err != nil {
@@ -178,23 +174,6 @@ func (s *Service) end(ctx context.Context, tx *db.Tx, j job, o attempted) error 
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE delivery SET ended_at = $2, ref = $3, error = $4 WHERE id = $1`, j.claim.ID, now.UnixMicro(), o.ref, o.because)
 	return err
-}
-
-// loudFor returns the first moment, at or after one, that is not quiet by a rule: what is
-// tried again keeps to it too.
-func (s *Service) loudFor(ctx context.Context, q db.Querier, id string, at time.Time) (time.Time, error) {
-	r, err := db.One(q.QueryRowContext(ctx, `SELECT `+ruleColumns+` FROM rule AS r WHERE r.id = $1`, id), scanRule)
-	if errors.Is(err, db.ErrNotFound) || err == nil && len(r.Quiet) == 0 {
-		return at, nil
-	}
-	if err != nil {
-		return at, err
-	}
-	c := checked{RuleDefinition: r.RuleDefinition}
-	if err := c.checkTimes(); err != nil {
-		return at, nil // it says so itself where it is read
-	}
-	return loud(c.quiet, c.zone, at), nil
 }
 
 // well notes that the integration delivers. A pause stays: it was asked for after this

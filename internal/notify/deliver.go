@@ -212,38 +212,75 @@ type job struct {
 const inOrder = `integration_id = $6 AND NOT EXISTS (SELECT 1 FROM delivery AS b WHERE b.integration_id = delivery.integration_id
 	AND b.key = delivery.key AND b.state = 'pending' AND b.number < delivery.number)`
 
-// claim leases up to n deliveries, with what they are to say.
+// claim leases up to n deliveries, with what they are to say. What waited into quiet
+// hours, for a far side that failed or for the console, waits on to their end.
 func (s *Service) claim(ctx context.Context, integration string, n int) ([]job, error) {
 	var jobs []job
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		jobs = nil
-		claims, err := deliveries.Claim(ctx, tx, s.now(), n, inOrder, integration)
+		now, loud := s.now(), make(map[string]time.Time)
+		claims, err := deliveries.Claim(ctx, tx, now, n, inOrder, integration)
+		if err != nil {
+			return err
+		}
 		for _, c := range claims {
-			j := job{claim: c, integration: integration}
-			var number int64
-			var key string
-			err := tx.QueryRowContext(ctx, `SELECT d.number, d.rule_id, d.key, d.began_at, n.content FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id WHERE d.id = $1`, c.ID).
-				Scan(&number, &j.rule, &key, db.Time{Time: &j.beganAt}, db.JSON{Into: &j.notification})
+			j, err := s.job(ctx, tx, c, integration)
 			if err != nil {
 				return err
 			}
-			if j.beganAt.IsZero() {
-				j.beganAt = s.now()
+			if _, asked := loud[j.rule]; !asked {
+				if loud[j.rule], err = s.loudFor(ctx, tx, j.rule, now); err != nil {
+					return err
+				}
 			}
-			// What the far side called it when it was last told of this key.
-			err = tx.QueryRowContext(ctx, `SELECT COALESCE((SELECT ref FROM delivery WHERE integration_id = $1 AND key = $2 AND number < $3 AND ref <> '' ORDER BY number DESC LIMIT 1), '')`,
-				integration, key, number).Scan(&j.notification.Ref)
-			if err != nil {
-				return err
+			if until := loud[j.rule]; until.After(now) {
+				if err := deliveries.Postpone(ctx, tx, c, until); err != nil {
+					return err
+				}
+				continue
 			}
 			jobs = append(jobs, j)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim deliveries: %w", err)
 	}
 	return jobs, nil
+}
+
+func (s *Service) job(ctx context.Context, tx *db.Tx, c lease.Claim, integration string) (job, error) {
+	j := job{claim: c, integration: integration}
+	var number int64
+	var key string
+	err := tx.QueryRowContext(ctx, `SELECT d.number, d.rule_id, d.key, d.began_at, n.content FROM delivery AS d JOIN notification AS n ON n.id = d.notification_id WHERE d.id = $1`, c.ID).
+		Scan(&number, &j.rule, &key, db.Time{Time: &j.beganAt}, db.JSON{Into: &j.notification})
+	if err != nil {
+		return j, err
+	}
+	if j.beganAt.IsZero() {
+		j.beganAt = s.now()
+	}
+	// What the far side called it when it was last told of this key.
+	err = tx.QueryRowContext(ctx, `SELECT COALESCE((SELECT ref FROM delivery WHERE integration_id = $1 AND key = $2 AND number < $3 AND ref <> '' ORDER BY number DESC LIMIT 1), '')`,
+		integration, key, number).Scan(&j.notification.Ref)
+	return j, err
+}
+
+// loudFor returns the first moment, at or after one, that is not quiet by a rule.
+func (s *Service) loudFor(ctx context.Context, q db.Querier, id string, at time.Time) (time.Time, error) {
+	r, err := db.One(q.QueryRowContext(ctx, `SELECT `+ruleColumns+` FROM rule AS r WHERE r.id = $1`, id), scanRule)
+	if errors.Is(err, db.ErrNotFound) || err == nil && len(r.Quiet) == 0 {
+		return at, nil
+	}
+	if err != nil {
+		return at, err
+	}
+	c := checked{RuleDefinition: r.RuleDefinition}
+	if err := c.checkTimes(); err != nil {
+		return at, nil // it says so itself where it is read
+	}
+	return loud(c.quiet, c.zone, at), nil
 }
 
 // nextDelivery returns when to look again.

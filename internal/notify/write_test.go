@@ -56,6 +56,31 @@ func TestQuietRule(t *testing.T) {
 	})
 }
 
+// What waits when quiet hours begin waits for their end: what failed, and what the
+// console had not come to.
+func TestQuietWhileWaiting(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		d := of([]string{"schedule.missed"}, h.integration("chat", "talk"))
+		d.Quiet, d.TimeZone = []notify.Quiet{{From: "15:00", To: "18:00"}}, "Europe/Berlin" // noon is 14:00 there
+		h.rule(d)
+		h.clock.Advance(time.Hour - time.Second)
+		h.sent.fail("talk", errDown)
+		h.missed("a")
+		h.wantTold("while nobody answers")
+		h.missed("b")
+		h.read()
+		h.clock.Advance(time.Minute)
+		h.wantTold("while it is quiet")
+		for _, d := range h.deliveries(notify.DeliveryQuery{}) {
+			if want := noon.Add(4 * time.Hour); !d.DueAt.Equal(want) {
+				t.Errorf("due at %v; want %v", d.DueAt, want)
+			}
+		}
+		h.clock.Set(noon.Add(4 * time.Hour))
+		h.wantTold("at the end", "talk told medium A schedule missed fire times", "talk told medium A schedule missed fire times")
+	})
+}
+
 // A newer state takes the place of one that nobody has begun to send, where only the
 // state counts; a store has them all.
 func TestSuperseded(t *testing.T) {
@@ -301,7 +326,7 @@ func TestDecisions(t *testing.T) {
 		first := accept(one)
 		h.wantTold("accepted on one of two")
 		accept(two)
-		h.wantTold("accepted on both", "talk resolved critical Resolved: "+title+"2 nodes")
+		h.wantTold("accepted on both", "talk resolved critical Resolved: "+title+"web-2")
 		if err := h.findings.Revoke(t.Context(), first.ID); err != nil {
 			t.Fatal(err)
 		}

@@ -99,6 +99,11 @@ func (t Table) Retry(ctx context.Context, tx *db.Tx, c Claim, now time.Time) err
 	return t.set(ctx, tx, c, "lease_until = NULL, due_at = $4", now.Add(Backoff(c.Attempt)).UnixMicro())
 }
 
+// Postpone gives the row back, due at a moment, as if it had not been claimed.
+func (t Table) Postpone(ctx context.Context, tx *db.Tx, c Claim, until time.Time) error {
+	return t.set(ctx, tx, c, "lease_until = NULL, attempts = attempts - 1, due_at = $4", until.UnixMicro())
+}
+
 func (t Table) set(ctx context.Context, tx *db.Tx, c Claim, change string, value any) error {
 	query := fmt.Sprintf(`UPDATE %s SET %s WHERE id = $1 AND lease_id = $2 AND state = $3`, t.Name, change)
 	result, err := tx.ExecContext(ctx, query, c.ID, c.LeaseID, t.Open, value)
