@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"patrol/internal/platform/db"
+	"patrol/internal/platform/problem"
 	"patrol/internal/risk"
 )
 
@@ -23,16 +24,27 @@ func (s *Service) digests(ctx context.Context) (next time.Time, err error) {
 		return next, fmt.Errorf("find digests that are due: %w", err)
 	}
 	var failed error // one keeps no other waiting
+	unusable := []string{}
 	for _, r := range due {
-		if err := s.digest(ctx, r); err != nil {
+		err := s.digest(ctx, r)
+		var cannot *problem.Error
+		if errors.As(err, &cannot) {
+			unusable = append(unusable, r.ID)
+			err = s.stands(ctx, r, cannot)
+		}
+		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("digest of rule %q: %w", r.Name, err))
 		}
 	}
 	if failed != nil {
 		return next, failed
 	}
-	err = s.db.Read().QueryRowContext(ctx, `SELECT min(at) FROM (SELECT digest_at AS at FROM rule WHERE enabled = 1
-		UNION ALL SELECT overflow_at FROM rule WHERE enabled = 1) AS due`).Scan(db.Time{Time: &next})
+	list, err := db.Column(unusable)
+	if err != nil {
+		return next, err
+	}
+	err = s.db.Read().QueryRowContext(ctx, `SELECT min(at) FROM (SELECT id, digest_at AS at FROM rule WHERE enabled = 1
+		UNION ALL SELECT id, overflow_at FROM rule WHERE enabled = 1) AS due WHERE NOT (id `+db.Among(`$1`)+`)`, list).Scan(db.Time{Time: &next})
 	return next, err
 }
 
@@ -149,29 +161,11 @@ func (w *writer) sumUp(name string, at time.Time, matters []gathered, count int)
 	if len(matters) > 0 {
 		n.Severity = matters[0].Severity
 	}
-	n.Title = w.Name + ": " + gist(matters, count)
+	n.Title = fmt.Sprintf("%s: %s", w.Name, plural(count, "notification", "notifications"))
 	if name == "overflow" {
 		n.Title = fmt.Sprintf("%s: %d more in ten minutes than the rule's limit of %d", w.Name, count, w.Limit)
 	}
 	return n
-}
-
-// gist is how much a digest tells, in a few words.
-func gist(matters []gathered, count int) string {
-	findings, others := 0, 0
-	for _, g := range matters {
-		findings += g.Total
-		if g.Total == 0 {
-			others++
-		}
-	}
-	switch {
-	case findings == 0 || count > len(matters): // not all of them were read
-		return plural(count, "message", "messages")
-	case others == 0:
-		return plural(findings, "finding", "findings")
-	}
-	return plural(findings, "finding", "findings") + " and " + plural(others, "other message", "other messages")
 }
 
 // rankOf orders severities; info is below all.

@@ -38,23 +38,22 @@ func (s *Service) Run(ctx context.Context) {
 	<-done
 }
 
-// Read has every rule read to the end of the log, makes the digests that are due, and
-// returns when to look again.
+// Read has every rule read to the end of the log, makes the digests that are due, also
+// of what was read while the log goes on and on, and returns when to look again.
 func (s *Service) Read(ctx context.Context) (time.Duration, error) {
 	for {
 		more, err := s.readOn(ctx)
 		if err != nil {
 			return readPoll, err
 		}
-		if !more {
-			break
+		next, err := s.digests(ctx)
+		switch {
+		case err != nil || !more && next.IsZero():
+			return readPoll, err
+		case !more:
+			return max(0, min(readPoll, next.Sub(s.now()))), nil
 		}
 	}
-	next, err := s.digests(ctx)
-	if err != nil || next.IsZero() {
-		return readPoll, err
-	}
-	return max(0, min(readPoll, next.Sub(s.now()))), nil
 }
 
 // reader is a rule, and how far it has read.
