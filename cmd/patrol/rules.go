@@ -33,15 +33,18 @@ func listRulesCommand(r *remote) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			names, _ := namesOf(ctx, c) // without them ids are shown
+			names := map[string]string{} // without them ids are shown
+			if output == "table" {
+				names, _ = namesOf(ctx, c)
+			}
 			return showList(cmd.OutOrStdout(), output, client.List[notify.Rule](ctx, c, "rules", nil), []column[notify.Rule]{
 				{"ID", func(r notify.Rule) string { return r.ID }},
 				{"NAME", func(r notify.Rule) string { return r.Name }},
 				{"ENABLED", func(r notify.Rule) string { return yesNo(r.Enabled) }},
 				{"TYPES", func(r notify.Rule) string { return orDash(strings.Join(r.Types, ", ")) }},
 				{"WHEN", func(r notify.Rule) string { return orDash(r.When) }},
-				{"TELLS", func(r notify.Rule) string { return orDash(strings.Join(integrationNames(r.Integrations, names), ", ")) }},
-				{"TOLD", toldOf},
+				{"TO", func(r notify.Rule) string { return orDash(strings.Join(integrationNames(r.Integrations, names), ", ")) }},
+				{"AT", toldOf},
 				{"ERROR", func(r notify.Rule) string { return orDash(r.Error) }},
 			})
 		},

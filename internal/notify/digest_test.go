@@ -11,7 +11,7 @@ import (
 // All that happened is told together when it is time, in the rule's zone.
 func TestDigest(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		h.feed.publish(leak, slip)
+		h.publish(leak, slip)
 		d := about(h.integration("chat", "talk"), h.integration("tracker", "desk"))
 		d.Digest, d.TimeZone, d.Resolved = "0 8 * * *", "Asia/Tokyo", true // 23:00 UTC
 		id := h.rule(d)
@@ -78,7 +78,7 @@ func TestDigestOfWhatEnds(t *testing.T) {
 // what was missed while the console was gone is told once.
 func TestHeartbeat(t *testing.T) {
 	each(t, func(t *testing.T, h house) {
-		h.feed.publish(leak)
+		h.publish(leak)
 		d := of(nil, h.integration("chat", "talk"))
 		d.Digest, d.EvenIfEmpty, d.Text = "@daily", true, `{{.Text}} {{.Data.nodes}} nodes.`
 		h.rule(d)

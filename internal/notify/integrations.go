@@ -258,7 +258,7 @@ func (s *Service) TestSettings(ctx context.Context, n NewIntegration) (Trial, er
 		return Trial{}, err
 	}
 	_, hidden := kind.split(n.Settings)
-	o := s.try(ctx, s.patience, sender, s.example(s.now()), slices.Collect(maps.Values(hidden)))
+	o := s.try(ctx, s.patienceOf(n.Kind), sender, s.example(s.now()), slices.Collect(maps.Values(hidden)))
 	return Trial{OK: o.err == nil, Error: o.because, Request: o.request, Response: o.response, Took: o.took.Milliseconds()}, nil
 }
 

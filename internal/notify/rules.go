@@ -199,7 +199,7 @@ func (s *Service) odd(ctx context.Context, r Rule) (string, error) {
 		return "", err
 	}
 	if c.condition.AsksFindings() && !c.readsFindings() {
-		return "its condition asks about findings, and none of its types is about any: for them there are none", nil
+		return "its condition asks about findings, of which its types have none: name a type such as occurrence.opened, or ask about event and node", nil
 	}
 	if r.GroupBy != ByVulnerability || !slices.ContainsFunc(r.Types, func(t string) bool { return matches(t, OccurrenceOpened) }) {
 		return "", nil
