@@ -81,6 +81,8 @@ bench: build
 	$(GO) test -run '^$$' -bench . -benchtime 800x ./internal/fleet
 	$(GO) run ./bench/accuracy -feed $(SHARED)/feeds/2026-08-21 -fixture $(SHARED)/fixtures/debian12/rootfs \
 		-machine -exclude .. -drawn $(IMAGE:%=-image %) $(DOCS:%=-docs %)
+	$(DATA) -run '^$$' -bench Rematch -benchtime 1x ./internal/finding
+	$(SERVE) $(GO) test -run '^$$' -bench Fire -benchtime 1x ./internal/schedule
 	$(SERVE) $(GO) test -run '^$$' -bench Latency -benchtime 1x ./internal/notify
 	$(MAKE) --no-print-directory bench-lists bench-agents
 
