@@ -132,6 +132,6 @@ func connectAgent(console, fingerprint, ca string) (*url.URL, *http.Client, erro
 func transport(verify *tls.Config) *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: verify, ForceAttemptHTTP2: true,
-		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 90 * time.Second, ResponseHeaderTimeout: 2 * time.Minute,
+		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 90 * time.Second, ResponseHeaderTimeout: 3 * time.Minute,
 	}
 }
