@@ -40,8 +40,8 @@ func (r Rules) Rewound(next, now time.Time) time.Time        { return r.plan.rew
 func (r Rules) Passed(first, now time.Time) (time.Time, int) { return r.plan.passed(first, now) }
 
 // Take returns what is held, whether it is caught up, and what was missed, of a
-// schedule that was to fire first at next and is looked at now.
-func (r Rules) Take(next, now time.Time) (held time.Time, caughtUp bool, missed int) {
-	f := firing{next: next}.take(r.plan, now)
+// schedule that held something or nothing, was to fire next then, and is looked at now.
+func (r Rules) Take(held Held, next, now time.Time) (is time.Time, caughtUp bool, missed int) {
+	f := firing{next: next, heldFor: held.For, heldBy: held.By, heldUntil: held.Until}.take(r.plan, now)
 	return f.heldFor, f.caughtUp, f.missed
 }

@@ -89,13 +89,76 @@ func TestCatchUpCases(t *testing.T) {
 	} {
 		r := rules(t, test.cron, "UTC", schedule.Options{CatchUpWindow: test.window})
 		first := noon.Add(hour)
-		held, caughtUp, missed := r.Take(first, first.Add(test.late))
+		held, caughtUp, missed := r.Take(schedule.Held{}, first, first.Add(test.late))
 		want := first.Add(test.held)
 		if test.held < 0 {
 			want = time.Time{}
 		}
 		if !held.Equal(want) || caughtUp != test.caughtUp || missed != test.missed {
 			t.Errorf("%s: held %v, caught up %v, missed %d; want %v, %v, %d", name, held, caughtUp, missed, want, test.caughtUp, test.missed)
+		}
+	}
+}
+
+// The same of a schedule that holds 23:00, until 02:00 unless said otherwise: it is late
+// from then on, and what came meanwhile is missed with it.
+func TestCatchUpOfWhatIsHeld(t *testing.T) {
+	const never, week = "0s", "168h"
+	first := moment(t, "2026-05-01T23:00:00Z")
+	for name, test := range map[string]struct {
+		window, until, starts, ends, now string
+		held                             string // empty for nothing
+		caughtUp                         bool
+		missed                           int
+	}{
+		"in time":             {never, "", "", "", "2026-05-02T02:00:00Z", "2026-05-01T23:00:00Z", false, 0},
+		"a little late":       {never, "", "", "", "2026-05-02T02:01:00Z", "2026-05-01T23:00:00Z", false, 0},
+		"away, no window":     {never, "", "", "", "2026-05-02T02:02:00Z", "", false, 1},
+		"away, within it":     {"10m", "", "", "", "2026-05-02T02:10:00Z", "2026-05-01T23:00:00Z", true, 0},
+		"away, beyond it":     {"10m", "", "", "", "2026-05-02T02:11:00Z", "", false, 1},
+		"days, no window":     {never, "", "", "", "2026-05-09T23:30:00Z", "", false, 9},
+		"days, within it":     {week, "", "", "", "2026-05-04T10:00:00Z", "2026-05-01T23:00:00Z", true, 2},
+		"days, beyond it":     {week, "", "", "", "2026-05-12T10:00:00Z", "2026-05-11T23:00:00Z", true, 10},
+		"days, one in time":   {never, "", "", "", "2026-05-04T23:00:00Z", "2026-05-04T23:00:00Z", false, 3},
+		"held still":          {never, "", "", "", "2026-05-02T01:00:00Z", "2026-05-01T23:00:00Z", false, 0},
+		"another comes":       {never, "2026-05-03T12:00:00Z", "", "", "2026-05-02T23:00:00Z", "2026-05-01T23:00:00Z", false, 1},
+		"until a run ends":    {never, "never", "", "", "2026-05-02T10:00:00Z", "2026-05-01T23:00:00Z", false, 0},
+		"ends as the hold":    {never, "", "", "2026-05-02T02:00:00Z", "2026-05-02T02:00:30Z", "2026-05-01T23:00:00Z", false, 0},
+		"ends before":         {week, "", "", "2026-05-02T01:00:00Z", "2026-05-02T02:00:00Z", "", false, 1},
+		"ends before the run": {week, "never", "", "2026-05-02T01:00:00Z", "2026-05-02T10:00:00Z", "", false, 1},
+		"ends, nobody there":  {week, "", "", "2026-05-02T03:00:00Z", "2026-05-02T04:00:00Z", "", false, 1},
+		"starts later":        {week, "", "2026-05-03T00:00:00Z", "", "2026-05-02T02:00:00Z", "", false, 1},
+	} {
+		o := schedule.Options{CatchUpWindow: test.window}
+		held := schedule.Held{For: first, By: schedule.ByWindow, Until: first.Add(3 * time.Hour)}
+		switch test.until {
+		case "":
+		case "never":
+			held.By, held.Until = schedule.ByOverlap, time.Time{}
+		default:
+			held.Until = moment(t, test.until)
+		}
+		if test.starts != "" {
+			o.StartsAt = moment(t, test.starts)
+		}
+		if test.ends != "" {
+			o.EndsAt = moment(t, test.ends)
+		}
+		want := time.Time{}
+		if test.held != "" {
+			want = moment(t, test.held)
+		}
+		r := rules(t, "0 23 * * *", "UTC", o)
+		is, caughtUp, missed := r.Take(held, r.Next(first), moment(t, test.now))
+		if !is.Equal(want) || caughtUp != test.caughtUp || missed != test.missed {
+			t.Errorf("%s: held %v, caught up %v, missed %d; want %v, %v, %d", name, is, caughtUp, missed, want, test.caughtUp, test.missed)
+		}
+	}
+	// Nothing was held; its last fire time passed while nobody was there.
+	r := rules(t, "0 23 * * *", "UTC", schedule.Options{EndsAt: first.Add(time.Hour)})
+	for late, want := range map[time.Duration]time.Time{time.Hour: first, time.Hour + time.Minute: {}} {
+		if is, _, _ := r.Take(schedule.Held{}, first, first.Add(late)); !is.Equal(want) {
+			t.Errorf("%v late: held %v; want %v", late, is, want)
 		}
 	}
 }
@@ -133,6 +196,10 @@ func TestWindows(t *testing.T) {
 	}
 	if want := []string{"13:00", "16:30", "17:00", "18:00"}; !slices.Equal(got, want) {
 		t.Errorf("upcoming %v; want %v", got, want)
+	}
+	ends := rules(t, "0 * * * *", "UTC", schedule.Options{EndsAt: noon.Add(3 * time.Hour), Windows: []schedule.Window{{Cron: "30 13 * * *", Duration: "3h"}}})
+	if got := ends.Upcoming(noon, 4); len(got) != 1 || !got[0].Equal(noon.Add(time.Hour)) {
+		t.Errorf("upcoming %v; want 13:00 alone: the window lasts longer than the schedule", got)
 	}
 }
 

@@ -99,6 +99,31 @@ func TestMaintenanceWindow(t *testing.T) {
 	})
 }
 
+// A console that was away when a window ended makes up for what was held, or does not.
+func TestAwayAtTheEndOfAWindow(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.node("web-1")
+		ids := map[string]string{}
+		for _, catchUp := range []string{"0s", "168h"} {
+			d := hourly("catch up " + catchUp)
+			d.Cron, d.CatchUpWindow = "0 23 * * *", catchUp
+			d.Windows = []schedule.Window{{Cron: "0 22 * * *", Duration: "4h"}} // until 02:00
+			ids[catchUp] = h.create(d).ID
+		}
+		h.clock.Set(noon.Add(11 * time.Hour))
+		h.fire()
+		h.clock.Set(noon.Add(2 * 24 * time.Hour))
+		h.edit(ids["0s"], schedule.Change{Name: pointer("renamed")}) // before anything looks: it is no less late
+		h.fire()
+		if s := h.get(ids["0s"]); len(h.runs(s.ID)) != 0 || s.Held != nil || s.Missed != 2 {
+			t.Errorf("runs %+v of %+v; want none, and two nights missed", h.runs(s.ID), s)
+		}
+		if runs := h.runs(ids["168h"]); len(runs) != 1 || !runs[0].CaughtUp || runs[0].HeldBy != schedule.ByWindow || runs[0].Missed != 1 || !runs[0].ScheduledFor.Equal(noon.Add(11*time.Hour)) {
+			t.Errorf("runs = %+v; want one that makes up for the first night", runs)
+		}
+	})
+}
+
 // What waits when a window begins, and what is run by hand in it, starts after it.
 func TestNothingStartsInAWindow(t *testing.T) {
 	each(t, func(t *testing.T, h house) {

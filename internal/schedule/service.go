@@ -225,9 +225,9 @@ func (s *Service) Edit(ctx context.Context, id string, c Change) (Schedule, erro
 
 // letGo ends what holds a fire time of a schedule that was edited: its window may be
 // gone, or its overlap allowed. Who fires next holds it again if something still does. It
-// stays if other times are meant from now on: it was one when it came. One whose hold is
-// over already keeps that moment, which tells how late it is. What a disabled schedule
-// holds never fires.
+// stays if other times are meant from now on: it was one when it came; only the dates may
+// forbid it. One whose hold is over already keeps that moment, which tells how late it is.
+// What a disabled schedule holds never fires.
 func letGo(ctx context.Context, tx *db.Tx, id string, enabled bool, now time.Time) (err error) {
 	if enabled {
 		_, err = tx.ExecContext(ctx, `UPDATE schedule SET held_until = $2 WHERE id = $1 AND held_for IS NOT NULL AND (held_until IS NULL OR held_until > $2)`, id, now.UnixMicro())

@@ -101,6 +101,7 @@ func TestEditLetsGo(t *testing.T) {
 		"the window becomes shorter": {schedule.Allow, window, schedule.Change{Windows: &[]schedule.Window{{Cron: "30 12 * * *", Duration: "1h"}}}, 1, schedule.ByWindow},
 		"the window stays":           {schedule.Allow, window, schedule.Change{Name: pointer("renamed")}, 1, schedule.ByWindow},
 		"other times":                {schedule.Allow, window, schedule.Change{Cron: pointer("@daily"), Windows: &[]schedule.Window{}}, 2, ""},
+		"it begins later":            {schedule.Allow, window, schedule.Change{StartsAt: pointer(noon.Add(24 * time.Hour))}, 1, ""},
 		"overlap is allowed":         {schedule.BufferOne, nil, schedule.Change{Overlap: pointer(schedule.Allow)}, 2, ""},
 		"overlap is dropped":         {schedule.BufferOne, nil, schedule.Change{Overlap: pointer(schedule.Skip)}, 1, ""},
 		"overlap waits still":        {schedule.BufferOne, nil, schedule.Change{Name: pointer("renamed")}, 1, schedule.ByOverlap},
