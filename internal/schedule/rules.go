@@ -299,6 +299,14 @@ func (f firing) expire(p plan, now time.Time) firing {
 	return f
 }
 
+// lost tells whether fire times were missed by what was taken because nobody was there, or
+// because what was held could not start in time. Those that came in time and found one
+// held already are none: a window or overlap was meant to make one run of them.
+func (f firing) lost(taken firing, now time.Time) bool {
+	expired := !f.heldFor.IsZero() && !taken.heldFor.Equal(f.heldFor)
+	return taken.missed > f.missed && (expired || now.Sub(f.next) > punctual)
+}
+
 // started is what is left when the held fire time has become a run.
 func (f firing) started() firing { return firing{next: f.next} }
 

@@ -91,6 +91,7 @@ func TestMaintenanceWindow(t *testing.T) {
 		if len(runs) != 1 || runs[0].HeldBy != schedule.ByWindow || !runs[0].ScheduledFor.Equal(noon.Add(time.Hour)) || runs[0].Missed != 2 || runs[0].Scans != 1 {
 			t.Errorf("runs = %+v; want one, of 13:00, for two others", runs)
 		}
+		h.wantMissed(s.ID, 0) // a console was there
 		h.clock.Set(noon.Add(4 * time.Hour))
 		h.fire()
 		if runs := h.runs(s.ID); len(runs) != 2 || runs[0].HeldBy != "" || runs[0].Missed != 0 {
@@ -118,6 +119,8 @@ func TestAwayAtTheEndOfAWindow(t *testing.T) {
 		if s := h.get(ids["0s"]); len(h.runs(s.ID)) != 0 || s.Held != nil || s.Missed != 2 {
 			t.Errorf("runs %+v of %+v; want none, and two nights missed", h.runs(s.ID), s)
 		}
+		h.wantMissed(ids["0s"], 1)
+		h.wantMissed(ids["168h"], 1)
 		if runs := h.runs(ids["168h"]); len(runs) != 1 || !runs[0].CaughtUp || runs[0].HeldBy != schedule.ByWindow || runs[0].Missed != 1 || !runs[0].ScheduledFor.Equal(noon.Add(11*time.Hour)) {
 			t.Errorf("runs = %+v; want one that makes up for the first night", runs)
 		}
