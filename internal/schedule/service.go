@@ -253,10 +253,16 @@ func (s *Service) record(ctx context.Context, tx *db.Tx, action string, old Sche
 }
 
 // apply returns what a schedule becomes, and when it fires next: zero while it
-// is disabled.
+// is disabled. One that has ended can be renamed or disabled; to fire again, it needs
+// fire times.
 func (c Change) apply(old Schedule, now time.Time) (Definition, time.Time, error) {
-	d := c.define(old.definition()).complete()
-	p, err := d.check(now)
+	was := old.definition()
+	d := c.define(was).complete()
+	p, err := d.checkRules(now)
+	sameTimes := d.sameTimes(was)
+	if err == nil && (!sameTimes || d.Enabled && !was.Enabled || c.NextFireAt != nil) {
+		err = d.checkTimes(p, now)
+	}
 	if err != nil {
 		return d, time.Time{}, err
 	}
@@ -273,8 +279,7 @@ func (c Change) apply(old Schedule, now time.Time) (Definition, time.Time, error
 	default:
 		return d, *c.NextFireAt, nil
 	}
-	was := old.definition()
-	if d.Cron == was.Cron && d.TimeZone == was.TimeZone && d.Enabled == was.Enabled && d.StartsAt.Equal(was.StartsAt) && d.EndsAt.Equal(was.EndsAt) {
+	if sameTimes && d.Enabled == was.Enabled {
 		return d, old.NextFireAt, nil
 	}
 	return d, is.nextBy(p, now), nil

@@ -87,6 +87,50 @@ func TestEdit(t *testing.T) {
 	})
 }
 
+// A schedule that has ended can be edited; it fires again only with times to fire at.
+func TestEditAfterTheEnd(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		d := hourly("once")
+		d.EndsAt = noon.Add(90 * time.Minute)
+		s := h.create(d)
+		h.clock.Set(noon.Add(time.Hour))
+		h.fire()
+		for _, test := range []struct {
+			name    string
+			minutes time.Duration
+			wrong   string // of other times that are over
+		}{
+			{"after its last fire time", 70, "cron"},
+			{"after its end", 120, "ends_at"},
+		} {
+			h.clock.Set(noon.Add(test.minutes * time.Minute))
+			if renamed := h.edit(s.ID, schedule.Change{Name: &test.name, Enabled: pointer(true)}); !renamed.NextFireAt.IsZero() || renamed.Name != test.name {
+				t.Errorf("schedule = %+v; want it renamed", renamed)
+			}
+			_, err := h.Edit(t.Context(), s.ID, schedule.Change{Cron: pointer("0 */2 * * *"), EndsAt: pointer(noon.Add(80 * time.Minute))})
+			wantProblem(t, err, problem.KindInvalid, test.wrong)
+		}
+		for _, change := range []schedule.Change{
+			{Cron: pointer("30 * * * *")},
+			{TimeZone: pointer("Europe/Berlin")},
+			{NextFireAt: pointer(noon.Add(3 * time.Hour))},
+		} {
+			_, err := h.Edit(t.Context(), s.ID, change)
+			wantProblem(t, err, problem.KindInvalid, "ends_at")
+		}
+		if disabled := h.edit(s.ID, schedule.Change{Enabled: pointer(false)}); disabled.Enabled {
+			t.Errorf("schedule = %+v; want it disabled", disabled)
+		}
+		h.edit(s.ID, schedule.Change{Name: pointer("over")})
+		_, err := h.Edit(t.Context(), s.ID, schedule.Change{Enabled: pointer(true)})
+		wantProblem(t, err, problem.KindInvalid, "ends_at")
+		again := h.edit(s.ID, schedule.Change{Enabled: pointer(true), Clear: []string{"ends_at"}})
+		if !again.NextFireAt.Equal(noon.Add(3 * time.Hour)) {
+			t.Errorf("fires at %v", again.NextFireAt)
+		}
+	})
+}
+
 // What a schedule holds is judged by what it says after an edit.
 func TestEditLetsGo(t *testing.T) {
 	window := []schedule.Window{{Cron: "30 12 * * *", Duration: "5h"}} // 12:30 to 17:30
