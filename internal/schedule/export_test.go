@@ -39,9 +39,19 @@ func (r Rules) Upcoming(now time.Time, n int) []time.Time    { return r.plan.upc
 func (r Rules) Rewound(next, now time.Time) time.Time        { return r.plan.rewound(next, now) }
 func (r Rules) Passed(first, now time.Time) (time.Time, int) { return r.plan.passed(first, now) }
 
-// Take returns what is held, whether it is caught up, and what was missed, of a
-// schedule that was to fire first at next and is looked at now.
-func (r Rules) Take(next, now time.Time) (held time.Time, caughtUp bool, missed int) {
-	f := firing{next: next}.take(r.plan, now)
-	return f.heldFor, f.caughtUp, f.missed
+// Taken is what is held, whether it is caught up, what was missed, and whether that is
+// told as an event.
+type Taken struct {
+	Held     time.Time
+	CaughtUp bool
+	Missed   int
+	Told     bool
+}
+
+// Take is a look now at a schedule that held something or nothing, and was to fire next
+// then.
+func (r Rules) Take(held Held, next, now time.Time) Taken {
+	f := firing{next: next, heldFor: held.For, heldBy: held.By, heldUntil: held.Until}
+	taken := f.take(r.plan, now)
+	return Taken{taken.heldFor, taken.caughtUp, taken.missed, f.lost(taken, now)}
 }

@@ -115,7 +115,7 @@ func (s *Service) fireIn(ctx context.Context, tx *db.Tx, id string, checked time
 		return nil // another console was first
 	}
 	taken := f.take(p, now)
-	if taken.heldFor.IsZero() && taken.missed > f.missed {
+	if f.lost(taken, now) {
 		err := event.Append(ctx, tx, now, "schedule.missed", sch.ID, map[string]int{"missed": taken.missed})
 		if err != nil {
 			return err

@@ -65,7 +65,16 @@ func TestCatchUp(t *testing.T) {
 		if next := h.get(s.ID).NextFireAt; !next.Equal(noon.Add(25 * time.Hour)) {
 			t.Errorf("next at %v", next)
 		}
+		h.wantMissed(s.ID, 1)
 	})
+}
+
+// wantMissed compares how many events told that a schedule missed fire times.
+func (h house) wantMissed(id string, want int) {
+	h.t.Helper()
+	if n := dbtest.Count(h.t, h.db.Read(), `SELECT count(*) FROM event WHERE type = 'schedule.missed' AND subject = $1`, id); n != want {
+		h.t.Errorf("%d events of missed fire times; want %d", n, want)
+	}
 }
 
 // A clock that is set an hour forward or back causes neither a storm nor a gap.

@@ -158,10 +158,22 @@ func (p plan) next(after time.Time) time.Time {
 		after = p.starts.Add(-time.Nanosecond) // the first instant counts
 	}
 	next := p.Timing.Next(after)
-	if !p.ends.IsZero() && next.After(p.ends) {
+	if !p.allows(next) {
 		return time.Time{}
 	}
 	return next
+}
+
+// allows tells whether the dates let something fire at a moment.
+func (p plan) allows(at time.Time) bool {
+	return !at.Before(p.starts) && (p.ends.IsZero() || !at.After(p.ends))
+}
+
+// lapsed tells whether what fell due at a moment, while nobody was there, is not made up
+// for now.
+func (p plan) lapsed(due, now time.Time) bool {
+	late := now.Sub(due)
+	return late > punctual && (late > p.catchUp || !p.allows(now))
 }
 
 // most is how many fire times are counted: of an expression that fires every second
@@ -220,7 +232,7 @@ func (p plan) upcoming(now time.Time, n int) []time.Time {
 	times := []time.Time{}
 	for next := p.next(now); len(times) < n && !next.IsZero(); next = p.next(next) {
 		start := p.free(next)
-		if start.IsZero() {
+		if start.IsZero() || !p.allows(start) {
 			break
 		}
 		times = append(times, start.UTC())
@@ -251,22 +263,48 @@ const (
 // take moves the fire times up to now from what comes to what is held, which is one
 // at most: the last that may be made up for stands for all before it.
 func (f firing) take(p plan, now time.Time) firing {
+	f = f.expire(p, now)
 	if f.next.IsZero() || f.next.After(now) {
 		return f
 	}
 	last, count := p.passed(f.next, now)
 	f.next = p.next(now)
-	late := now.Sub(last)
 	switch {
 	case !f.heldFor.IsZero():
 		f.missed += count
-	case late > punctual && late > p.catchUp:
+	case p.lapsed(last, now):
 		f.missed += count
 	default:
-		f.heldFor, f.caughtUp = last, late > punctual
+		f.heldFor, f.caughtUp = last, now.Sub(last) > punctual
 		f.missed += count - 1
 	}
 	return f
+}
+
+// expire drops what is held if it may start no longer: the dates forbid it, or nobody
+// was there when its hold ended. It is late from then on only: until then it waited, as
+// somebody wanted.
+func (f firing) expire(p plan, now time.Time) firing {
+	if f.heldFor.IsZero() {
+		return f
+	}
+	due := now // what holds it still may find now that it does so no longer
+	if !f.heldUntil.IsZero() && f.heldUntil.Before(now) {
+		due = f.heldUntil
+	}
+	if !p.allows(due) || p.lapsed(due, now) {
+		return f.dropped()
+	}
+	f.caughtUp = f.caughtUp || now.Sub(due) > punctual
+	return f
+}
+
+// lost tells whether fire times were missed by what was taken because nobody was there, or
+// because what was held could not start in time. Those that came in time and found one
+// held already are none: a window or overlap was meant to make one run of them.
+func (f firing) lost(taken firing, now time.Time) bool {
+	expired := !f.heldFor.IsZero() && !taken.heldFor.Equal(f.heldFor)
+	return taken.missed > f.missed && (expired || now.Sub(f.next) > punctual)
 }
 
 // started is what is left when the held fire time has become a run.

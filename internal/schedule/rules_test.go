@@ -75,27 +75,92 @@ func TestCatchUpCases(t *testing.T) {
 		held         time.Duration // after 13:00; -1 for none
 		caughtUp     bool
 		missed       int
+		told         bool
 	}{
-		"in time":                     {"0 * * * *", "0s", 0, 0, false, 0},
-		"a little late":               {"0 * * * *", "0s", minute, 0, false, 0},
-		"away, no window":             {"0 * * * *", "0s", 2 * minute, -1, false, 1},
-		"away, within it":             {"0 * * * *", "10m", 10 * minute, 0, true, 0},
-		"away, beyond it":             {"0 * * * *", "10m", 11 * minute, -1, false, 1},
-		"several, the last within it": {"0 * * * *", "10m", 3*hour + 5*minute, 3 * hour, true, 3},
-		"several, the last in time":   {"0 * * * *", "0s", 3 * hour, 3 * hour, false, 3},
-		"several, beyond it":          {"0 * * * *", "10m", 3*hour + 30*minute, -1, false, 4},
-		"each second, for a moment":   {"* * * * * *", "0s", 5 * time.Second, 5 * time.Second, false, 5},
-		"each second, for a month":    {"* * * * * *", "0s", 720 * hour, 720 * hour, false, 9999},
+		"in time":                     {"0 * * * *", "0s", 0, 0, false, 0, false},
+		"a little late":               {"0 * * * *", "0s", minute, 0, false, 0, false},
+		"away, no window":             {"0 * * * *", "0s", 2 * minute, -1, false, 1, true},
+		"away, within it":             {"0 * * * *", "10m", 10 * minute, 0, true, 0, false},
+		"away, beyond it":             {"0 * * * *", "10m", 11 * minute, -1, false, 1, true},
+		"several, the last within it": {"0 * * * *", "10m", 3*hour + 5*minute, 3 * hour, true, 3, true},
+		"several, the last in time":   {"0 * * * *", "0s", 3 * hour, 3 * hour, false, 3, true},
+		"several, beyond it":          {"0 * * * *", "10m", 3*hour + 30*minute, -1, false, 4, true},
+		"each second, for a moment":   {"* * * * * *", "0s", 5 * time.Second, 5 * time.Second, false, 5, false},
+		"each second, for a month":    {"* * * * * *", "0s", 720 * hour, 720 * hour, false, 9999, true},
 	} {
 		r := rules(t, test.cron, "UTC", schedule.Options{CatchUpWindow: test.window})
 		first := noon.Add(hour)
-		held, caughtUp, missed := r.Take(first, first.Add(test.late))
+		got := r.Take(schedule.Held{}, first, first.Add(test.late))
 		want := first.Add(test.held)
 		if test.held < 0 {
 			want = time.Time{}
 		}
-		if !held.Equal(want) || caughtUp != test.caughtUp || missed != test.missed {
-			t.Errorf("%s: held %v, caught up %v, missed %d; want %v, %v, %d", name, held, caughtUp, missed, want, test.caughtUp, test.missed)
+		if want := (schedule.Taken{Held: want, CaughtUp: test.caughtUp, Missed: test.missed, Told: test.told}); got != want {
+			t.Errorf("%s: %+v; want %+v", name, got, want)
+		}
+	}
+}
+
+// The same of a schedule that holds 23:00, until 02:00 unless said otherwise: it is late
+// from then on, and what came meanwhile is missed with it.
+func TestCatchUpOfWhatIsHeld(t *testing.T) {
+	const never, week = "0s", "168h"
+	first := moment(t, "2026-05-01T23:00:00Z")
+	for name, test := range map[string]struct {
+		window, until, starts, ends, now string
+		held                             string // empty for nothing
+		caughtUp                         bool
+		missed                           int
+		told                             bool
+	}{
+		"in time":             {never, "", "", "", "2026-05-02T02:00:00Z", "2026-05-01T23:00:00Z", false, 0, false},
+		"a little late":       {never, "", "", "", "2026-05-02T02:01:00Z", "2026-05-01T23:00:00Z", false, 0, false},
+		"away, no window":     {never, "", "", "", "2026-05-02T02:02:00Z", "", false, 1, true},
+		"away, within it":     {"10m", "", "", "", "2026-05-02T02:10:00Z", "2026-05-01T23:00:00Z", true, 0, false},
+		"away, beyond it":     {"10m", "", "", "", "2026-05-02T02:11:00Z", "", false, 1, true},
+		"days, no window":     {never, "", "", "", "2026-05-09T23:30:00Z", "", false, 9, true},
+		"days, within it":     {week, "", "", "", "2026-05-04T10:00:00Z", "2026-05-01T23:00:00Z", true, 2, true},
+		"days, beyond it":     {week, "", "", "", "2026-05-12T10:00:00Z", "2026-05-11T23:00:00Z", true, 10, true},
+		"days, one in time":   {never, "", "", "", "2026-05-04T23:00:00Z", "2026-05-04T23:00:00Z", false, 3, true},
+		"held still":          {never, "", "", "", "2026-05-02T01:00:00Z", "2026-05-01T23:00:00Z", false, 0, false},
+		"another comes":       {never, "2026-05-03T12:00:00Z", "", "", "2026-05-02T23:00:00Z", "2026-05-01T23:00:00Z", false, 1, false},
+		"until a run ends":    {never, "never", "", "", "2026-05-02T10:00:00Z", "2026-05-01T23:00:00Z", false, 0, false},
+		"ends as the hold":    {never, "", "", "2026-05-02T02:00:00Z", "2026-05-02T02:00:30Z", "2026-05-01T23:00:00Z", false, 0, false},
+		"ends before":         {week, "", "", "2026-05-02T01:00:00Z", "2026-05-02T02:00:00Z", "", false, 1, true},
+		"ends before the run": {week, "never", "", "2026-05-02T01:00:00Z", "2026-05-02T10:00:00Z", "", false, 1, true},
+		"ends, nobody there":  {week, "", "", "2026-05-02T03:00:00Z", "2026-05-02T04:00:00Z", "", false, 1, true},
+		"starts later":        {week, "", "2026-05-03T00:00:00Z", "", "2026-05-02T02:00:00Z", "", false, 1, true},
+	} {
+		o := schedule.Options{CatchUpWindow: test.window}
+		held := schedule.Held{For: first, By: schedule.ByWindow, Until: first.Add(3 * time.Hour)}
+		switch test.until {
+		case "":
+		case "never":
+			held.By, held.Until = schedule.ByOverlap, time.Time{}
+		default:
+			held.Until = moment(t, test.until)
+		}
+		if test.starts != "" {
+			o.StartsAt = moment(t, test.starts)
+		}
+		if test.ends != "" {
+			o.EndsAt = moment(t, test.ends)
+		}
+		want := time.Time{}
+		if test.held != "" {
+			want = moment(t, test.held)
+		}
+		r := rules(t, "0 23 * * *", "UTC", o)
+		got := r.Take(held, r.Next(first), moment(t, test.now))
+		if want := (schedule.Taken{Held: want, CaughtUp: test.caughtUp, Missed: test.missed, Told: test.told}); got != want {
+			t.Errorf("%s: %+v; want %+v", name, got, want)
+		}
+	}
+	// Nothing was held; its last fire time passed while nobody was there.
+	r := rules(t, "0 23 * * *", "UTC", schedule.Options{EndsAt: first.Add(time.Hour)})
+	for late, want := range map[time.Duration]time.Time{time.Hour: first, time.Hour + time.Minute: {}} {
+		if got := r.Take(schedule.Held{}, first, first.Add(late)); !got.Held.Equal(want) {
+			t.Errorf("%v late: %+v; want %v", late, got, want)
 		}
 	}
 }
@@ -133,6 +198,10 @@ func TestWindows(t *testing.T) {
 	}
 	if want := []string{"13:00", "16:30", "17:00", "18:00"}; !slices.Equal(got, want) {
 		t.Errorf("upcoming %v; want %v", got, want)
+	}
+	ends := rules(t, "0 * * * *", "UTC", schedule.Options{EndsAt: noon.Add(3 * time.Hour), Windows: []schedule.Window{{Cron: "30 13 * * *", Duration: "3h"}}})
+	if got := ends.Upcoming(noon, 4); len(got) != 1 || !got[0].Equal(noon.Add(time.Hour)) {
+		t.Errorf("upcoming %v; want 13:00 alone: the window lasts longer than the schedule", got)
 	}
 }
 

@@ -91,10 +91,38 @@ func TestMaintenanceWindow(t *testing.T) {
 		if len(runs) != 1 || runs[0].HeldBy != schedule.ByWindow || !runs[0].ScheduledFor.Equal(noon.Add(time.Hour)) || runs[0].Missed != 2 || runs[0].Scans != 1 {
 			t.Errorf("runs = %+v; want one, of 13:00, for two others", runs)
 		}
+		h.wantMissed(s.ID, 0) // a console was there
 		h.clock.Set(noon.Add(4 * time.Hour))
 		h.fire()
 		if runs := h.runs(s.ID); len(runs) != 2 || runs[0].HeldBy != "" || runs[0].Missed != 0 {
 			t.Errorf("runs = %+v; want that 16:00 is as ever", runs)
+		}
+	})
+}
+
+// A console that was away when a window ended makes up for what was held, or does not.
+func TestAwayAtTheEndOfAWindow(t *testing.T) {
+	each(t, func(t *testing.T, h house) {
+		h.node("web-1")
+		ids := map[string]string{}
+		for _, catchUp := range []string{"0s", "168h"} {
+			d := hourly("catch up " + catchUp)
+			d.Cron, d.CatchUpWindow = "0 23 * * *", catchUp
+			d.Windows = []schedule.Window{{Cron: "0 22 * * *", Duration: "4h"}} // until 02:00
+			ids[catchUp] = h.create(d).ID
+		}
+		h.clock.Set(noon.Add(11 * time.Hour))
+		h.fire()
+		h.clock.Set(noon.Add(2 * 24 * time.Hour))
+		h.edit(ids["0s"], schedule.Change{Name: pointer("renamed")}) // before anything looks: it is no less late
+		h.fire()
+		if s := h.get(ids["0s"]); len(h.runs(s.ID)) != 0 || s.Held != nil || s.Missed != 2 {
+			t.Errorf("runs %+v of %+v; want none, and two nights missed", h.runs(s.ID), s)
+		}
+		h.wantMissed(ids["0s"], 1)
+		h.wantMissed(ids["168h"], 1)
+		if runs := h.runs(ids["168h"]); len(runs) != 1 || !runs[0].CaughtUp || runs[0].HeldBy != schedule.ByWindow || runs[0].Missed != 1 || !runs[0].ScheduledFor.Equal(noon.Add(11*time.Hour)) {
+			t.Errorf("runs = %+v; want one that makes up for the first night", runs)
 		}
 	})
 }

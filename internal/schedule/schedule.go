@@ -110,8 +110,18 @@ func (d Definition) complete() Definition {
 	return d
 }
 
-// check refuses a definition that could not work, saying which field and why.
+// check refuses a definition that could not work, or never fires again, saying which
+// field and why.
 func (d Definition) check(now time.Time) (plan, error) {
+	p, err := d.checkRules(now)
+	if err != nil {
+		return p, err
+	}
+	return p, d.checkTimes(p, now)
+}
+
+// checkRules refuses what could not work whenever it fires.
+func (d Definition) checkRules(now time.Time) (plan, error) {
 	if strings.TrimSpace(d.Name) == "" {
 		return plan{}, problem.Invalid("name", "is empty")
 	}
@@ -122,18 +132,26 @@ func (d Definition) check(now time.Time) (plan, error) {
 	if err != nil {
 		return p, err
 	}
-	if !p.ends.IsZero() && !p.ends.After(now) {
-		return p, problem.Invalid("ends_at", "%s is over", p.ends.Format(time.RFC3339))
-	}
-	if p.Timing.Next(now).IsZero() {
-		return p, problem.Invalid("cron", "%q never fires: no day of the next five years matches it", d.Cron)
-	}
-	first := p.next(now)
-	if first.IsZero() {
-		return p, problem.Invalid("cron", "%q never fires between starts_at and ends_at", d.Cron)
-	}
-	if p.free(first).IsZero() {
+	if first := p.next(now); !first.IsZero() && p.free(first).IsZero() {
 		return p, problem.Invalid("maintenance_windows", "leave no time in which anything could start")
 	}
 	return p, nil
+}
+
+// checkTimes refuses what has no fire time left.
+func (d Definition) checkTimes(p plan, now time.Time) error {
+	switch {
+	case !p.ends.IsZero() && !p.ends.After(now):
+		return problem.Invalid("ends_at", "%s is over", p.ends.Format(time.RFC3339))
+	case p.Timing.Next(now).IsZero():
+		return problem.Invalid("cron", "%q never fires: no day of the next five years matches it", d.Cron)
+	case p.next(now).IsZero():
+		return problem.Invalid("cron", "%q never fires between starts_at and ends_at", d.Cron)
+	}
+	return nil
+}
+
+// sameTimes tells whether two definitions have the same fire times.
+func (d Definition) sameTimes(other Definition) bool {
+	return d.Cron == other.Cron && d.TimeZone == other.TimeZone && d.StartsAt.Equal(other.StartsAt) && d.EndsAt.Equal(other.EndsAt)
 }

@@ -178,7 +178,7 @@ type Change struct {
 }
 
 // Edit changes a schedule. The next fire time is computed anew when what decides
-// it changes.
+// it changes, and what is held is judged anew by what the schedule says now.
 func (s *Service) Edit(ctx context.Context, id string, c Change) (Schedule, error) {
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		// Read where it is written: a schedule that fires meanwhile has moved on.
@@ -211,11 +211,8 @@ func (s *Service) Edit(ctx context.Context, id string, c Change) (Schedule, erro
 		if err != nil {
 			return fmt.Errorf("edit schedule %s: %w", id, err)
 		}
-		if !d.Enabled { // nor does what it holds fire
-			_, err := tx.ExecContext(ctx, `UPDATE schedule SET held_for = NULL, held_until = NULL, held_by = '' WHERE id = $1`, id)
-			if err != nil {
-				return fmt.Errorf("edit schedule %s: %w", id, err)
-			}
+		if err := letGo(ctx, tx, id, d.Enabled, now); err != nil {
+			return err
 		}
 		tx.AfterCommit(func() { s.signals.Wake(topic) })
 		return s.record(ctx, tx, "schedule.edited", old, id)
@@ -224,6 +221,23 @@ func (s *Service) Edit(ctx context.Context, id string, c Change) (Schedule, erro
 		return Schedule{}, err
 	}
 	return s.saved(ctx, id)
+}
+
+// letGo ends what holds a fire time of a schedule that was edited: its window may be
+// gone, or its overlap allowed. Who fires next holds it again if something still does. It
+// stays if other times are meant from now on: it was one when it came; only the dates may
+// forbid it. One whose hold is over already keeps that moment, which tells how late it is.
+// What a disabled schedule holds never fires.
+func letGo(ctx context.Context, tx *db.Tx, id string, enabled bool, now time.Time) (err error) {
+	if enabled {
+		_, err = tx.ExecContext(ctx, `UPDATE schedule SET held_until = $2 WHERE id = $1 AND held_for IS NOT NULL AND (held_until IS NULL OR held_until > $2)`, id, now.UnixMicro())
+	} else {
+		_, err = tx.ExecContext(ctx, `UPDATE schedule SET held_for = NULL, held_until = NULL, held_by = '' WHERE id = $1`, id)
+	}
+	if err != nil {
+		return fmt.Errorf("let go what schedule %s holds: %w", id, err)
+	}
+	return nil
 }
 
 // record audits a change of a schedule, which was new if old is zero.
@@ -239,10 +253,16 @@ func (s *Service) record(ctx context.Context, tx *db.Tx, action string, old Sche
 }
 
 // apply returns what a schedule becomes, and when it fires next: zero while it
-// is disabled.
+// is disabled. One that has ended can be renamed or disabled; to fire again, it needs
+// fire times.
 func (c Change) apply(old Schedule, now time.Time) (Definition, time.Time, error) {
-	d := c.define(old.definition()).complete()
-	p, err := d.check(now)
+	was := old.definition()
+	d := c.define(was).complete()
+	p, err := d.checkRules(now)
+	sameTimes := d.sameTimes(was)
+	if err == nil && (!sameTimes || d.Enabled && !was.Enabled || c.NextFireAt != nil) {
+		err = d.checkTimes(p, now)
+	}
 	if err != nil {
 		return d, time.Time{}, err
 	}
@@ -259,8 +279,7 @@ func (c Change) apply(old Schedule, now time.Time) (Definition, time.Time, error
 	default:
 		return d, *c.NextFireAt, nil
 	}
-	was := old.definition()
-	if d.Cron == was.Cron && d.TimeZone == was.TimeZone && d.Enabled == was.Enabled && d.StartsAt.Equal(was.StartsAt) && d.EndsAt.Equal(was.EndsAt) {
+	if sameTimes && d.Enabled == was.Enabled {
 		return d, old.NextFireAt, nil
 	}
 	return d, is.nextBy(p, now), nil
