@@ -8,7 +8,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -62,14 +64,20 @@ func issue(t *testing.T, template, parent *x509.Certificate, signer *ecdsa.Priva
 	return cert, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})), private
 }
 
-// FreePort returns a TCP port of 127.0.0.1 at which nobody listened just now.
+// FreePort returns a TCP port of 127.0.0.1 at which nobody listened just now. It is none
+// of those that the kernel gives to whoever asks for any, or another test's server may
+// have it before the one that it is for.
 func FreePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := strconv.Itoa(10_000 + mathrand.IntN(20_000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		return port
 	}
-	defer func() { _ = l.Close() }()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatal("no port is free from 10000 to 29999")
+	return ""
 }
